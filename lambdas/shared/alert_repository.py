@@ -1,0 +1,175 @@
+"""The alerts table: key `alert_id`, sort key `region`, one row per region.
+
+Beside the rows it holds one hint per series of alerts (`series#<id>`): the generation to look at first. A hint may be
+old or missing; whoever reads it goes on from there to the generation that is open.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from lambdas.shared import timestamps
+from lambdas.shared.alert import Action, Alert, AlertRow, Delivery, Link, Summary, merge
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Alerts are of use while somebody may still ask about them; DynamoDB removes them some time after.
+KEPT_FOR = timedelta(days=90)
+
+_write = TypeSerializer().serialize
+_read = TypeDeserializer().deserialize
+
+
+class RevisionConflictError(Exception):
+    """Another worker of this region wrote the row since it was read; read it again and decide again."""
+
+
+class AlertRepository:
+    """Reads every region's rows, writes only this region's.
+
+    Args:
+        client: DynamoDB client of this region.
+        table: Name of the table.
+        region: The region whose rows this repository may write.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, region: str) -> None:
+        self._client = client
+        self._table = table
+        self.region = region
+
+    def rows(self, alert_id: str) -> list[AlertRow]:
+        """The rows of all regions, as far as they have replicated; this region's own is the latest."""
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="alert_id = :id",
+            ExpressionAttributeValues={":id": {"S": alert_id}},
+            ConsistentRead=True,
+        )
+        return [_row({name: _read(value) for name, value in item.items()}) for item in answer["Items"]]
+
+    def load(self, alert_id: str) -> Alert | None:
+        """The merged alert, or None when no event of it is known here."""
+        return merge(self.rows(alert_id))
+
+    def save_facts(self, row: AlertRow) -> AlertRow:
+        """Write everything of *row* but its delivery, if nobody did since it was read; answer with the new revision.
+
+        Raises:
+            RevisionConflictError: Somebody did.
+            ValueError: It is another region's row.
+        """
+        if row.region != self.region:
+            raise ValueError(f"the row of {row.region} may not be written from {self.region}")
+        values = _facts(row) | {"revision": row.revision + 1}
+        names = {f"#{index}": name for index, name in enumerate(values)}
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(row.alert_id, row.region),
+                UpdateExpression="SET " + ", ".join(f"{alias} = :v{alias[1:]}" for alias in names),
+                ConditionExpression="attribute_not_exists(revision)" if row.revision == 0 else "revision = :read",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={f":v{alias[1:]}": _write(values[name]) for alias, name in names.items()}
+                | ({} if row.revision == 0 else {":read": _write(row.revision)}),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as error:
+            raise RevisionConflictError(row.alert_id) from error
+        return replace(row, revision=row.revision + 1)
+
+    def save_delivery(self, alert_id: str, delivery: Delivery) -> None:
+        """Write what this region's notifier knows, and nothing else of the row."""
+        self._client.update_item(
+            TableName=self._table,
+            Key=_key(alert_id, self.region),
+            UpdateExpression="SET delivery = :delivery",
+            ExpressionAttributeValues={
+                ":delivery": _write(
+                    asdict(delivery) | {"pages": {str(level): at for level, at in delivery.pages.items()}}
+                )
+            },
+        )
+
+    def generation_hint(self, tenant: str, fingerprint: str) -> int:
+        """The highest generation any region remembers; 1 when none does."""
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="alert_id = :id",
+            ExpressionAttributeValues={":id": {"S": _series(tenant, fingerprint)}},
+        )
+        return max((int(item["generation"]["N"]) for item in answer["Items"]), default=1)
+
+    def remember_generation(self, row: AlertRow) -> None:
+        """Leave the hint that *row*'s generation is the one to look at first."""
+        self._client.put_item(
+            TableName=self._table,
+            Item=_key(_series(row.tenant, row.fingerprint), self.region)
+            | {"generation": _write(row.generation), "expires_at": _write(_expiry(row.last_seen))},
+        )
+
+
+def _series(tenant: str, fingerprint: str) -> str:
+    return "series#" + hashlib.sha256(f"{tenant}\n{fingerprint}".encode()).hexdigest()[:32]
+
+
+def _key(alert_id: str, region: str) -> dict[str, Any]:
+    return {"alert_id": {"S": alert_id}, "region": {"S": region}}
+
+
+def _expiry(last_seen: str) -> int:
+    return int((timestamps.parse(last_seen) + KEPT_FOR).timestamp())
+
+
+def _facts(row: AlertRow) -> dict[str, Any]:
+    return {
+        "tenant": row.tenant,
+        "fingerprint": row.fingerprint,
+        "generation": row.generation,
+        "accepted_at": row.accepted_at,
+        "last_seen": row.last_seen,
+        "summary": None if row.summary is None else asdict(row.summary),
+        "count": row.count,
+        "event_ids": list(row.event_ids),
+        "actions": [asdict(action) for action in row.actions],
+        "closed_at": row.closed_at,
+        "correlation_id": row.correlation_id,
+        "expires_at": _expiry(row.last_seen),
+    }
+
+
+def _row(item: Mapping[str, Any]) -> AlertRow:
+    return AlertRow(
+        alert_id=item["alert_id"],
+        region=item["region"],
+        tenant=item.get("tenant", ""),
+        fingerprint=item.get("fingerprint", ""),
+        generation=int(item.get("generation", 1)),
+        accepted_at=item.get("accepted_at"),
+        last_seen=item.get("last_seen", ""),
+        summary=_summary(item.get("summary")),
+        count=int(item.get("count", 0)),
+        event_ids=tuple(item.get("event_ids", ())),
+        actions=tuple(Action(**action) for action in item.get("actions", ())),
+        closed_at=item.get("closed_at"),
+        delivery=_delivery(item.get("delivery")),
+        correlation_id=item.get("correlation_id", ""),
+        revision=int(item.get("revision", 0)),
+    )
+
+
+def _summary(stored: Mapping[str, Any] | None) -> Summary | None:
+    if stored is None:
+        return None
+    return Summary(**{**stored, "links": tuple(Link(**link) for link in stored["links"])})
+
+
+def _delivery(stored: Mapping[str, Any] | None) -> Delivery | None:
+    if stored is None:
+        return None
+    pages = {int(level): at for level, at in stored["pages"].items()}
+    return Delivery(**{**stored, "version": int(stored["version"]), "pages": pages})
