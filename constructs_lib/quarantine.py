@@ -1,0 +1,46 @@
+"""Quarantine: where payloads go that cannot be processed, to be read, explained and sent again."""
+
+from aws_cdk import Acknowledgment, RemovalPolicy, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+
+class Quarantine(Construct):
+    """Keep what failed, with its payload, until a person decides.
+
+    Nothing expires by itself: objects are versioned, the bucket outlives its stack, and only TLS reaches it.
+
+    Defines one S3 bucket.
+
+    Args:
+        scope: Construct that owns this one.
+        id: Name, unique within *scope*.
+
+    Attributes:
+        bucket: The bucket.
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.bucket: s3.IBucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+        Validations.of(self.bucket).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions-S1",
+                reason="Server access logs would need a second bucket per dependency; who may read the bucket is "
+                "decided by grants, and CloudTrail data events record reads where that is wanted.",
+            )
+        )
+
+    def grant_write(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let *grantee* put objects, not read or delete them."""
+        return self.bucket.grant_put(grantee)
