@@ -1,0 +1,175 @@
+"""What arrives from a stream or a queue, as received, and the record a handler sees."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
+
+from constructs_lib.runtime.change_records import Change
+from constructs_lib.runtime.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record or message, as a handler sees it.
+
+    Args:
+        id: Names the message; copies of one message share it.
+        key: What the message is about; one key's records arrive in order on a stream.
+        tenant: On whose behalf it travels; empty where a table's item names no tenant.
+        body: The message itself.
+        position: Sequence number on a stream, message id in a queue.
+        correlation_id: Joins everything that follows from one request.
+        created: When the message was made, ISO 8601 in UTC.
+    """
+
+    id: str
+    key: str
+    tenant: str
+    body: Mapping[str, Any]
+    position: str
+    correlation_id: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One record as it was received, whether or not it can be read.
+
+    Args:
+        position: What the event source knows the record by.
+        name: Like the position, but unique over all shards of a stream.
+        source: ARN of the event source.
+        arrived: When the event source accepted it.
+        payload: As received: text, or base64 of bytes that are no text.
+        payload_encoding: How to get the payload's bytes back.
+        partition_key: The key it was put on a Kinesis stream with; None elsewhere.
+        deliveries: How often a queue has delivered it; always 1 on a stream, which does not tell.
+        read: Makes the record of it, or raises `InvalidEnvelopeError`.
+    """
+
+    position: str
+    name: str
+    source: str
+    arrived: datetime
+    payload: str
+    payload_encoding: Literal["utf-8", "base64"]
+    partition_key: str | None = None
+    deliveries: int = 1
+    read: Callable[[], Record]
+
+
+def stream_arrivals(event: Mapping[str, Any]) -> list[Arrival]:
+    """Return the records of an event of a Kinesis or DynamoDB stream, in its order.
+
+    Raises:
+        ValueError: If the event comes from something else.
+    """
+    return list(_stream_arrivals(event))
+
+
+def _stream_arrivals(event: Mapping[str, Any]) -> Iterator[Arrival]:
+    for raw in event["Records"]:
+        match raw["eventSource"]:
+            case "aws:kinesis":
+                yield _from_kinesis(raw)
+            case "aws:dynamodb":
+                yield _from_dynamodb(raw)
+            case other:
+                raise ValueError(f"a stream consumer reads Kinesis and DynamoDB streams, this event is from {other!r}")
+
+
+def queue_arrivals(event: Mapping[str, Any]) -> list[Arrival]:
+    """Return the messages of an SQS event.
+
+    Raises:
+        ValueError: If the event comes from something else.
+    """
+    for raw in event["Records"]:
+        if raw["eventSource"] != "aws:sqs":
+            raise ValueError(f"a queue consumer reads SQS queues, this event is from {raw['eventSource']!r}")
+    return [_from_sqs(raw) for raw in event["Records"]]
+
+
+def _from_kinesis(raw: Mapping[str, Any]) -> Arrival:
+    kinesis = raw["kinesis"]
+    position = kinesis["sequenceNumber"]
+    data: bytes | str
+    payload: str = kinesis["data"]
+    encoding: Literal["utf-8", "base64"] = "base64"
+    try:
+        data = base64.b64decode(payload, validate=True)
+        payload, encoding = data.decode(), "utf-8"
+    except binascii.Error:
+        data = payload
+    except UnicodeDecodeError:
+        pass
+    return Arrival(
+        position=position,
+        # `shardId-000000000000:<sequence number>`: sequence numbers alone are unique in their shard only.
+        name=raw["eventID"].replace(":", "-"),
+        source=raw["eventSourceARN"],
+        arrived=datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC),
+        payload=payload,
+        payload_encoding=encoding,
+        partition_key=kinesis["partitionKey"],
+        read=partial(_read_envelope, data, position),
+    )
+
+
+def _from_sqs(raw: Mapping[str, Any]) -> Arrival:
+    attributes = raw["attributes"]
+    return Arrival(
+        position=raw["messageId"],
+        name=raw["messageId"],
+        source=raw["eventSourceARN"],
+        arrived=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1_000, UTC),
+        payload=raw["body"],
+        payload_encoding="utf-8",
+        deliveries=int(attributes["ApproximateReceiveCount"]),
+        read=partial(_read_envelope, raw["body"], raw["messageId"]),
+    )
+
+
+def _from_dynamodb(raw: Mapping[str, Any]) -> Arrival:
+    change = raw["dynamodb"]
+    position = change["SequenceNumber"]
+    return Arrival(
+        position=position,
+        name=f"{position}-{raw['eventID']}",
+        source=raw["eventSourceARN"],
+        arrived=datetime.fromtimestamp(change["ApproximateCreationDateTime"], UTC),
+        payload=json.dumps(raw, separators=(",", ":")),
+        payload_encoding="utf-8",
+        read=partial(_read_change, raw, position),
+    )
+
+
+def _read_envelope(text: str | bytes, position: str) -> Record:
+    envelope = Envelope.from_json(text)
+    return Record(
+        id=envelope.id,
+        key=envelope.key,
+        tenant=envelope.tenant,
+        body=envelope.body,
+        position=position,
+        correlation_id=envelope.correlation_id,
+        created=envelope.created,
+    )
+
+
+def _read_change(raw: Mapping[str, Any], position: str) -> Record:
+    change = Change.from_event(raw)
+    return Record(
+        id=change.id,
+        key=change.key,
+        tenant=change.tenant,
+        body=change.body,
+        position=position,
+        correlation_id=change.correlation_id,
+        created=change.created,
+    )
