@@ -1,0 +1,293 @@
+"""The alerting system: AWS events in, people in Slack and Teams informed, from every configured region.
+
+One stack holds the global tables, one stack per region everything else. cdk.json holds the configuration under
+`alerting`; `-c target=local` sends what would go to the providers to their stand-ins on this machine.
+"""
+
+# First, because it points aws_cdk at the Node.js that comes with the project.
+from constructs_lib import (  # isort: skip
+    GlobalTable,
+    IdempotentConsumer,
+    IsolatedDependencyStream,
+    MultiRegionApi,
+    PythonFunction,
+    SagaStateMachine,
+    SagaStep,
+)
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aws_cdk as cdk
+from aws_cdk import Duration, Stack, region_info
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+from constructs_lib.alarms import OperatorTopic, notify
+from constructs_lib.multi_region_api import ApiDomain, HealthProbe
+
+HERE = Path(__file__).resolve().parent
+TENANTS = "alerting-tenants"
+ALERTS = "alerting-alerts"
+# What each function does with the tables; a function that is not named here touches none.
+TENANTS_ACCESS = {
+    "ingest": ["GetItem"],
+    "process_event": ["GetItem"],
+    "alert_actions": ["GetItem"],
+    "escalation": ["GetItem"],
+}
+ALERTS_ACCESS = {
+    "process_event": ["Query", "UpdateItem", "PutItem"],
+    "alert_actions": ["Query", "UpdateItem"],
+    "escalation": ["Query"],
+    "notify_slack": ["Query", "UpdateItem"],
+    "notify_teams": ["Query", "UpdateItem"],
+}
+
+
+class Tables(Stack):
+    """What all regions share: the tables. Adding a region adds one replica to each."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, configuration: "Configuration") -> None:
+        home, *replicas = configuration.regions
+        super().__init__(scope, construct_id, env=cdk.Environment(account=configuration.account, region=home))
+        tenants = GlobalTable(self, "Tenants", table_name=TENANTS, partition_key="id", replica_regions=replicas)
+        alerts = GlobalTable(
+            self,
+            "Alerts",
+            table_name=ALERTS,
+            partition_key="alert_id",
+            sort_key="region",
+            time_to_live_attribute="expires_at",
+            replica_regions=replicas,
+        )
+        notify(OperatorTopic(self, "Operators", emails=configuration.operator_emails), tenants, alerts)
+
+
+class Region(Stack):
+    """The whole path of an alert in one region, from the sender's request to the provider's answer."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, region: str, configuration: "Configuration") -> None:
+        super().__init__(scope, construct_id, env=cdk.Environment(account=configuration.account, region=region))
+        self.outside = configuration.outside
+        self.tenants = GlobalTable.in_region(self, "Tenants", TENANTS)
+        self.alerts = GlobalTable.in_region(self, "Alerts", ALERTS)
+        self.functions: list[PythonFunction] = []
+
+        notifiers = {"slack": self.slack, "teams": self.teams}
+        streams = {name: notifiers[name]() for name in configuration.dependencies}
+        stream_names = {"STREAMS": json.dumps({name: each.stream.stream_name for name, each in streams.items()})}
+
+        escalate = self.function("escalation", stream_names)
+        # A level's timer starts once its message was delivered, so a provider's outage burns no level.
+        delivered_within, wait = Duration.days(7), Duration.minutes(configuration.escalation_wait_minutes)
+        escalation = SagaStateMachine(
+            self,
+            "AlertEscalation",
+            steps=[
+                SagaStep(name="Level1Delivered", action=escalate, callback_timeout=delivered_within),
+                SagaStep(name="Level1Look", action=escalate, wait=wait, may_complete=True),
+                SagaStep(name="Level2Delivered", action=escalate, callback_timeout=delivered_within),
+                SagaStep(name="Level2Look", action=escalate, wait=wait, may_complete=True),
+            ],
+        )
+        escalation_arn = {"ESCALATION_STATE_MACHINE_ARN": escalation.state_machine.state_machine_arn}
+        process_event = self.function("process_event", stream_names | escalation_arn)
+        alert_actions = self.function("alert_actions", stream_names)
+        events = IdempotentConsumer(self, "Events", consumer=process_event)
+        actions = IdempotentConsumer(self, "Actions", consumer=alert_actions)
+        escalation.grant_start(process_event)
+        for waiter in (escalate, *(stream.consumer for stream in streams.values())):
+            escalation.grant_task_response(waiter)
+        for stream in streams.values():
+            for sender in (process_event, alert_actions, escalate):
+                stream.grant_write(sender)
+
+        api = MultiRegionApi(
+            self,
+            "Api",
+            probes=[
+                HealthProbe.table(self.alerts, key={"alert_id": f"health#{region}", "region": region}),
+                HealthProbe.queue(events.queue),
+            ],
+            domain=configuration.domain,
+            health_concurrency=configuration.health_concurrency,
+        )
+        ingest = self.function(
+            "ingest", {"EVENTS_QUEUE_URL": events.queue.queue_url}, concurrency=configuration.ingest_concurrency
+        )
+        events.grant_send(ingest)
+        api.add_route("ANY /v1/endpoints/{endpoint}/events", ingest)
+        if "slack" in streams:
+            signing = self.secret("SlackSigning", "alerting/slack-signing")
+            buttons = {"SLACK_SIGNING_SECRET": signing.secret_arn, "ACTIONS_QUEUE_URL": actions.queue.queue_url}
+            interactions = self.function("interactions", buttons)
+            signing.grant_read(interactions)
+            actions.grant_send(interactions)
+            api.add_route("POST /slack/interactions", interactions)
+
+        operators = OperatorTopic(self, "Operators", emails=configuration.operator_emails)
+        notify(operators, *streams.values(), escalation, events, actions, api, *self.functions)
+        cdk.CfnOutput(self, "ApiUrl", value=api.url, description=f"Where {region} accepts events")
+
+    def slack(self) -> IsolatedDependencyStream:
+        """Everything Slack needs, and nothing that Teams uses."""
+        tokens = self.secret("SlackTokens", "alerting/slack-tokens")
+        notifier = self.function("notify_slack", {"SLACK_TOKENS_SECRET": tokens.secret_arn})
+        tokens.grant_read(notifier)
+        return IsolatedDependencyStream(self, "Slack", consumer=notifier)
+
+    def teams(self) -> IsolatedDependencyStream:
+        """Everything Teams needs, and nothing that Slack uses."""
+        credentials = self.secret("TeamsCredentials", "alerting/teams-credentials")
+        notifier = self.function("notify_teams", {"TEAMS_CREDENTIALS_SECRET": credentials.secret_arn})
+        credentials.grant_read(notifier)
+        return IsolatedDependencyStream(self, "Teams", consumer=notifier)
+
+    def function(self, package: str, settings: Mapping[str, str], *, concurrency: int | None = None) -> PythonFunction:
+        """One folder of lambdas/ as a function that may do with the tables what its task asks."""
+        tables: list[tuple[str, str, dynamodb.ITableV2, Mapping[str, Sequence[str]]]] = [
+            ("TENANTS_TABLE", TENANTS, self.tenants, TENANTS_ACCESS),
+            ("ALERTS_TABLE", ALERTS, self.alerts, ALERTS_ACCESS),
+        ]
+        used = [table for table in tables if package in table[3]]
+        function = PythonFunction(
+            self,
+            "".join(word.title() for word in package.split("_")),
+            source=HERE / "lambdas" / package,
+            environment={variable: name for variable, name, _, _ in used}
+            | dict(settings)
+            | dict(self.outside.get(package, {})),
+            reserved_concurrency=concurrency,
+        )
+        for _, _, table, access in used:
+            table.grant(function, *(f"dynamodb:{action}" for action in access[package]))
+        self.functions.append(function)
+        return function
+
+    def secret(self, construct_id: str, name: str) -> secretsmanager.Secret:
+        """A secret whose value an operator fills in; it outlives the stack."""
+        secret = secretsmanager.Secret(self, construct_id, secret_name=name, removal_policy=cdk.RemovalPolicy.RETAIN)
+        cdk.Validations.of(secret).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-SMG4",
+                reason="The provider issues this value; only its owner can rotate it, by the provider's own procedure.",
+            )
+        )
+        return secret
+
+
+class ConfigurationError(ValueError):
+    """cdk.json asks for something that cannot be built; the message names the key, the value and the way out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What cdk.json says under `alerting`, checked; README.md explains each key."""
+
+    account: str | None
+    regions: Sequence[str]
+    domain: ApiDomain | None
+    dependencies: Sequence[str]
+    operator_emails: Sequence[str]
+    escalation_wait_minutes: int
+    ingest_concurrency: int
+    health_concurrency: int
+    outside: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(cls, app: cdk.App) -> "Configuration":
+        """Read and check the context of *app*."""
+        given: Mapping[str, Any] = app.node.get_context("alerting")
+        local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
+        concurrency: Mapping[str, Any] = given["reserved_concurrency"]
+        return cls(
+            # An account that is nobody's: what was made for this machine cannot be deployed to AWS by mistake.
+            account="000000000000" if local else given["account"],
+            regions=distinct("alerting.regions", given["regions"], region_info.Fact.regions),
+            domain=domain_of(given["domain"]),
+            dependencies=distinct("alerting.dependencies", given["dependencies"], ("slack", "teams")),
+            operator_emails=given["operator_emails"],
+            escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
+            ingest_concurrency=positive("alerting.reserved_concurrency.ingest", concurrency["ingest"]),
+            health_concurrency=positive("alerting.reserved_concurrency.health", concurrency["health"]),
+            outside=standins(app.node.get_context("local")["standins"]) if local else {},
+        )
+
+
+def standins(url: str) -> Mapping[str, Mapping[str, str]]:
+    """Settings, by function, that put the stand-ins at *url* in the place of the providers."""
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
+        raise ConfigurationError(
+            f"local.standins must be an address on 127.0.0.1, got {url!r}; for AWS omit the target"
+        )
+    return {
+        "ingest": {"SNS_CERTIFICATE_ORIGIN": f"{url}/sns"},
+        "notify_slack": {"SLACK_API_URL": f"{url}/slack/api"},
+        "notify_teams": {"TEAMS_LOGIN_URL": f"{url}/teams/login", "TEAMS_SERVICE_URL": f"{url}/teams"},
+    }
+
+
+def one_of(key: str, value: str, allowed: Sequence[str]) -> str:
+    """*value*, if it is one of *allowed*."""
+    if value not in allowed:
+        raise ConfigurationError(f"{key} must be one of {', '.join(sorted(allowed))}; got {value!r}")
+    return value
+
+
+def distinct(key: str, values: Sequence[str], allowed: Sequence[str]) -> Sequence[str]:
+    """*values*, if there are any, each is allowed, and none stands there twice."""
+    if not values:
+        raise ConfigurationError(f"{key} is empty; name at least one of {', '.join(sorted(allowed))}")
+    for index, value in enumerate(values):
+        if one_of(f"{key}[{index}]", value, allowed) in values[:index]:
+            raise ConfigurationError(f"{key}[{index}] names {value!r} a second time; remove it")
+    return values
+
+
+def positive(key: str, value: object) -> int:
+    """*value*, if it is a whole number from 1."""
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{key} must be a whole number from 1, got {value!r}")
+    return value
+
+
+def domain_of(given: Mapping[str, str] | None) -> ApiDomain | None:
+    """The domain with the hosted zone that answers for it; None when there is none."""
+    keys = {"name", "hosted_zone_id", "hosted_zone_name"}
+    if given is not None and given.keys() != keys:
+        raise ConfigurationError(
+            f"alerting.domain must be null or hold exactly {', '.join(sorted(keys))}; got {', '.join(sorted(given))}"
+        )
+    try:
+        return None if given is None else ApiDomain(**given)
+    except ValueError as error:
+        raise ConfigurationError(f"alerting.domain: {error}") from error
+
+
+def build(app: cdk.App) -> None:
+    """Compose the system's stacks in *app* from its context."""
+    configuration = Configuration.of(app)
+    tables = Tables(app, "Alerting-Global", configuration=configuration)
+    for name in configuration.regions:
+        region = Region(app, f"Alerting-{name}", region=name, configuration=configuration)
+        region.add_stack_dependency(tables)
+
+
+def main() -> None:
+    """Synthesize with the context of cdk.json, which the CDK CLI passes by itself and plain Python does not."""
+    app = cdk.App(context=json.loads((HERE / "cdk.json").read_text())["context"])
+    try:
+        build(app)
+    except ConfigurationError as error:
+        sys.exit(f"cdk.json: {error}")
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

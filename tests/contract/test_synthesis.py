@@ -1,0 +1,110 @@
+"""`python app.py`: deterministic, whoever runs it and wherever, and plain about a wrong configuration."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constructs_lib.testing.assembly import Assembly, SynthesisError, synthesize
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("app.py", "cdk.json", "constructs_lib", "lambdas")
+
+
+def alerting(**changes: object) -> dict[str, object]:
+    """Context with *changes* to what cdk.json says under `alerting`."""
+    given: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]["alerting"]
+    return {"alerting": given | changes, "aws:cdk:bundling-stacks": []}
+
+
+@pytest.mark.requirement("LIB-02")
+def test_templates_do_not_depend_on_place_or_person(cdk_app: Assembly, tmp_path: Path) -> None:
+    """A copy of the project elsewhere, run by somebody with another home and locale, writes the same bytes."""
+    elsewhere = tmp_path / "somewhere else" / "copy"
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        elsewhere.mkdir(parents=True, exist_ok=True)
+        copy(source, elsewhere / part)
+    home = tmp_path / "home"
+    home.mkdir()
+    output = tmp_path / "cdk.out"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "USER": "somebody", "CDK_OUTDIR": str(output)}
+    # The packages are installed already; the other person's cache would only cost a download.
+    environment["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
+    done = subprocess.run(
+        [sys.executable, str(elsewhere / "app.py")], cwd=tmp_path, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    again = {path.name: path.read_bytes() for path in output.glob("*.template.json")}
+    first = {path.name: path.read_bytes() for path in cdk_app.directory.glob("*.template.json")}
+    assert again == first
+
+
+@pytest.mark.requirement("LIB-03", "MRG-26")
+def test_regions_are_configuration_only(tmp_path: Path) -> None:
+    """A third region in cdk.json adds one stack and one replica per table, and touches nothing else."""
+    regions = ["us-east-1", "eu-west-1"]
+    two = synthesize("python app.py", directory=ROOT, output=tmp_path / "two", context=alerting(regions=regions))
+    three = synthesize(
+        "python app.py", directory=ROOT, output=tmp_path / "three", context=alerting(regions=[*regions, "eu-north-1"])
+    )
+    assert three.templates.keys() - two.templates.keys() == {"Alerting-eu-north-1"}
+    for region in regions:
+        assert three.templates[f"Alerting-{region}"] == two.templates[f"Alerting-{region}"]
+    before, after = (each.templates["Alerting-Global"]["Resources"] for each in (two, three))
+    for name, resource in before.items():
+        if resource["Type"] != "AWS::DynamoDB::GlobalTable":
+            assert after[name] == resource
+        else:
+            added = [each for each in after[name]["Properties"]["Replicas"] if each["Region"] == "eu-north-1"]
+            assert len(added) == 1
+            after[name]["Properties"]["Replicas"].remove(added[0])
+            assert after[name] == resource
+
+
+@pytest.mark.requirement("LIB-04")
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"regions": ["mars-north-1"]}, "alerting.regions[0] must be one of af-south-1, "),
+        ({"regions": ["us-east-1", "us-east-1"]}, "alerting.regions[1] names 'us-east-1' a second time"),
+        ({"regions": []}, "alerting.regions is empty"),
+        ({"dependencies": ["pager"]}, "alerting.dependencies[0] must be one of slack, teams; got 'pager'"),
+        ({"domain": {"name": "alerts.example.com"}}, "alerting.domain must be null or hold exactly hosted_zone_id, "),
+        ({"escalation_wait_minutes": 0}, "alerting.escalation_wait_minutes must be a whole number from 1, got 0"),
+    ],
+)
+def test_a_wrong_configuration_is_one_sentence(changes: dict[str, object], sentence: str, tmp_path: Path) -> None:
+    """The error names the key, the value and what is allowed, and is no stack trace."""
+    with pytest.raises(SynthesisError) as refusal:
+        synthesize("python app.py", directory=ROOT, output=tmp_path, context=alerting(**changes))
+    assert sentence in str(refusal.value)
+    assert "Traceback" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("context", "sentence"),
+    [
+        ({"target": "moon"}, "target must be one of aws, local; got 'moon'"),
+        (
+            {"target": "local", "local": {"standins": "http://standins.example.com"}},
+            "local.standins must be an address on 127.0.0.1",
+        ),
+    ],
+)
+def test_local_addresses_stay_local(context: dict[str, object], sentence: str, tmp_path: Path) -> None:
+    """What is meant for this machine can neither be pointed elsewhere nor be misspelt into something else."""
+    with pytest.raises(SynthesisError, match=r"cdk\.json: ") as refusal:
+        synthesize("python app.py", directory=ROOT, output=tmp_path, context=context)
+    assert sentence in str(refusal.value)
+
+
+def test_the_real_providers_are_the_default(cdk_app: Assembly) -> None:
+    """Without a target no template names an address on this machine."""
+    assert not [name for name, template in cdk_app.templates.items() if "127.0.0.1" in json.dumps(template)]
