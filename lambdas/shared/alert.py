@@ -18,6 +18,10 @@ REMEMBERED_EVENTS = 100
 Kind = Literal["alert", "notification"]
 
 
+class RevisionConflictError(Exception):
+    """Another worker of this region wrote the row since it was read; read it again and decide again."""
+
+
 def alert_id_of(tenant: str, fingerprint: str, generation: int) -> str:
     """The id that every region gives the same alert without asking another."""
     return hashlib.sha256("\n".join((tenant, fingerprint, str(generation))).encode()).hexdigest()[:32]
@@ -43,6 +47,7 @@ class Summary:
         account: AWS account id; empty where the sender has none.
         region: AWS region the event is about; empty where unknown.
         resource: What it is about: an instance id, an alarm name ...; may be empty.
+        severity: `critical`, `high`, `medium` or `low`; empty where the sender states none.
         links: Where to look; the first is the console page.
     """
 
@@ -53,6 +58,7 @@ class Summary:
     account: str = ""
     region: str = ""
     resource: str = ""
+    severity: str = ""
     links: tuple[Link, ...] = ()
 
 
@@ -102,6 +108,7 @@ class AlertRow:
         event_ids: The ids of the last of them, at most `REMEMBERED_EVENTS`.
         actions: What people did here.
         closed_at: When it was closed here: by a person, or by an event that says all is well again.
+        problem_at: When, by the sender's clock, its trouble was last reported here; None where senders do not say.
         delivery: Written by this region's notifier alone, beside the facts.
         correlation_id: Of the first event: the one id to search logs for.
         revision: Counts the writes of facts; guards against two writers of one region.
@@ -120,6 +127,7 @@ class AlertRow:
     event_ids: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
     closed_at: str | None = None
+    problem_at: str | None = None
     delivery: Delivery | None = None
     revision: int = 0
 
@@ -128,7 +136,9 @@ class AlertRow:
         """Number of facts in this row: events and actions."""
         return self.count + len(self.actions)
 
-    def with_event(self, event_id: str, *, at: str, summary: Summary, closes: bool = False) -> "AlertRow":
+    def with_event(
+        self, event_id: str, *, at: str, summary: Summary, closes: bool = False, problem_at: str | None = None
+    ) -> "AlertRow":
         """This row after an event joined; the row itself when that event is already in it."""
         if event_id in self.event_ids:
             return self
@@ -140,6 +150,7 @@ class AlertRow:
             count=self.count + 1,
             event_ids=(*self.event_ids, event_id)[-REMEMBERED_EVENTS:],
             closed_at=self.closed_at or (at if closes else None),
+            problem_at=max(filter(None, (self.problem_at, problem_at)), default=None),
         )
 
     def with_action(self, action: Action) -> "AlertRow":
@@ -220,7 +231,10 @@ def merge(rows: Iterable[AlertRow]) -> Alert | None:
 def _merge_deliveries(deliveries: list[Delivery]) -> Delivery | None:
     if not deliveries:
         return None
-    first = min(deliveries, key=lambda known: (known.delivered_at or "~", known.attempted_at))
+    first = min(
+        deliveries,
+        key=lambda known: (known.delivered_at or "~", known.attempted_at, known.target, known.message_id or ""),
+    )
     same = [known for known in deliveries if known.message_id == first.message_id]
     pages: dict[int, str] = {}
     for delivery in deliveries:

@@ -1,11 +1,13 @@
 """The alerts table: key `alert_id`, sort key `region`, one row per region.
 
-Beside the rows it holds one hint per series of alerts (`series#<id>`): the generation to look at first. A hint may be
-old or missing; whoever reads it goes on from there to the generation that is open.
+Beside the rows it holds two notes per series of alerts and region (`series#<id>`): the generation to look at first, and
+when all was last well. The first is a hint that may be old or missing; whoever reads it goes on from there to the
+generation that is open. The second makes an all-clear count that arrives before the trouble it ends.
 """
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,20 +15,18 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from lambdas.shared import timestamps
-from lambdas.shared.alert import Action, Alert, AlertRow, Delivery, Link, Summary, merge
+from lambdas.shared.alert import Action, Alert, AlertRow, Delivery, Link, RevisionConflictError, Summary, merge
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["KEPT_FOR", "AlertRepository", "RevisionConflictError"]
 
 # Alerts are of use while somebody may still ask about them; DynamoDB removes them some time after.
 KEPT_FOR = timedelta(days=90)
 
 _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
-
-
-class RevisionConflictError(Exception):
-    """Another worker of this region wrote the row since it was read; read it again and decide again."""
 
 
 class AlertRepository:
@@ -87,30 +87,57 @@ class AlertRepository:
         self._client.update_item(
             TableName=self._table,
             Key=_key(alert_id, self.region),
-            UpdateExpression="SET delivery = :delivery",
+            # A region that only delivers has no facts to give its row an end; a later fact moves it.
+            UpdateExpression="SET delivery = :delivery, expires_at = if_not_exists(expires_at, :expiry)",
             ExpressionAttributeValues={
+                ":expiry": _write(_expiry(delivery.attempted_at)),
                 ":delivery": _write(
                     asdict(delivery) | {"pages": {str(level): at for level, at in delivery.pages.items()}}
-                )
+                ),
             },
         )
 
     def generation_hint(self, tenant: str, fingerprint: str) -> int:
         """The highest generation any region remembers; 1 when none does."""
+        items = self._series_items(tenant, fingerprint, consistent=False)
+        return max((int(item["generation"]["N"]) for item in items if "generation" in item), default=1)
+
+    def remember_generation(self, row: AlertRow) -> None:
+        """Leave the hint that *row*'s generation is the one to look at first."""
+        self._client.update_item(
+            TableName=self._table,
+            Key=_key(_series(row.tenant, row.fingerprint), self.region),
+            UpdateExpression="SET generation = :generation, expires_at = :expiry",
+            ExpressionAttributeValues={
+                ":generation": _write(row.generation),
+                ":expiry": _write(_expiry(row.last_seen)),
+            },
+        )
+
+    def recovered_at(self, tenant: str, fingerprint: str) -> str | None:
+        """When, by the sender's clock, all was last well, as far as any region knows."""
+        items = self._series_items(tenant, fingerprint, consistent=True)
+        return max((item["recovered_at"]["S"] for item in items if "recovered_at" in item), default=None)
+
+    def remember_recovery(self, tenant: str, fingerprint: str, *, recovered_at: str) -> None:
+        """Note that all was well at *recovered_at* by the sender's clock; an older note changes nothing."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(_series(tenant, fingerprint), self.region),
+                UpdateExpression="SET recovered_at = :at, expires_at = :expiry",
+                ConditionExpression="attribute_not_exists(recovered_at) OR recovered_at < :at",
+                ExpressionAttributeValues={":at": _write(recovered_at), ":expiry": _write(_expiry(recovered_at))},
+            )
+
+    def _series_items(self, tenant: str, fingerprint: str, *, consistent: bool) -> list[dict[str, Any]]:
         answer = self._client.query(
             TableName=self._table,
             KeyConditionExpression="alert_id = :id",
             ExpressionAttributeValues={":id": {"S": _series(tenant, fingerprint)}},
+            ConsistentRead=consistent,
         )
-        return max((int(item["generation"]["N"]) for item in answer["Items"]), default=1)
-
-    def remember_generation(self, row: AlertRow) -> None:
-        """Leave the hint that *row*'s generation is the one to look at first."""
-        self._client.put_item(
-            TableName=self._table,
-            Item=_key(_series(row.tenant, row.fingerprint), self.region)
-            | {"generation": _write(row.generation), "expires_at": _write(_expiry(row.last_seen))},
-        )
+        return list(answer["Items"])
 
 
 def _series(tenant: str, fingerprint: str) -> str:
@@ -137,6 +164,7 @@ def _facts(row: AlertRow) -> dict[str, Any]:
         "event_ids": list(row.event_ids),
         "actions": [asdict(action) for action in row.actions],
         "closed_at": row.closed_at,
+        "problem_at": row.problem_at,
         "correlation_id": row.correlation_id,
         "expires_at": _expiry(row.last_seen),
     }
@@ -156,6 +184,7 @@ def _row(item: Mapping[str, Any]) -> AlertRow:
         event_ids=tuple(item.get("event_ids", ())),
         actions=tuple(Action(**action) for action in item.get("actions", ())),
         closed_at=item.get("closed_at"),
+        problem_at=item.get("problem_at"),
         delivery=_delivery(item.get("delivery")),
         correlation_id=item.get("correlation_id", ""),
         revision=int(item.get("revision", 0)),

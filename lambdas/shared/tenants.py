@@ -1,34 +1,18 @@
 """Tenants: whose endpoint it is, and where their alerts go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from lambdas.shared.tenant import Tenant
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+__all__ = ["Tenant", "TenantRepository"]
+
 _read = TypeDeserializer().deserialize
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
-    """One customer.
-
-    Attributes:
-        tenant: Its id.
-        name: For people.
-        provider: Which external dependency shows its alerts, such as `slack` or `teams`.
-        channel: The provider's id of the channel or conversation.
-        escalates: Whether unacknowledged alerts escalate.
-    """
-
-    tenant: str
-    name: str
-    provider: str
-    channel: str
-    escalates: bool
 
 
 class TenantRepository:
