@@ -1,0 +1,1 @@
+"""Answers GET /health: whether this region's own stores work."""
