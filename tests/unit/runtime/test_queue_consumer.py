@@ -1,0 +1,160 @@
+"""What becomes of each message, by what the handler does with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, TenantUnavailable, queue_consumer
+from constructs_lib.runtime.batch_response import BatchResponse
+from constructs_lib.runtime.deadline import InvocationContext
+from constructs_lib.runtime.failures import Unavailable
+from constructs_lib.runtime.idempotency import Guard, unguarded
+from constructs_lib.runtime.queue_consumer import QueuePorts
+from constructs_lib.runtime.records import Record
+from tests.unit.runtime.events import envelope, sqs_event
+from tests.unit.runtime.fakes import FakeContext, FakeTime, MemoryDeadLetters, RecordingWatch
+
+
+@dataclass
+class Consumer:
+    """A queue consumer over fakes, whose handler acts by what *behaviour* holds for a message's id."""
+
+    behaviour: dict[str, Callable[[], object]] = field(default_factory=dict)
+    dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
+    guard: Guard = unguarded
+    watch: RecordingWatch = field(default_factory=RecordingWatch)
+    time: FakeTime = field(default_factory=FakeTime)
+    handled: list[str] = field(default_factory=list)
+
+    def consume(self, *bodies: str) -> BatchResponse:
+        ports = QueuePorts(dead_letters=self.dead_letters, guard=self.guard, watch=self.watch)
+        handle = queue_consumer(self._handle, load=lambda: ports)
+        return handle(sqs_event(bodies), FakeContext(self.time, function_name="process-event"))
+
+    def _handle(self, record: Record) -> None:
+        self.handled.append(record.id)
+        self.behaviour.get(record.id, lambda: None)()
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def behave() -> None:
+        raise error
+
+    return behave
+
+
+def batch(size: int) -> list[str]:
+    return [envelope(f"m-{number}").to_json() for number in range(1, size + 1)]
+
+
+def failed(*positions: str) -> BatchResponse:
+    return {"batchItemFailures": [{"itemIdentifier": position} for position in positions]}
+
+
+@pytest.mark.parametrize(
+    "failure", [OSError("reset"), DependencyUnavailable("503"), TenantUnavailable("429", retry_after=1)]
+)
+def test_only_the_failed_message_of_ten_is_delivered_again(failure: Exception) -> None:
+    """One bad message costs the nine others nothing."""
+    consumer = Consumer({"m-4": raising(failure)})
+    assert consumer.consume(*batch(10)) == failed("4")
+    assert consumer.handled == [f"m-{number}" for number in range(1, 11)]
+    assert not consumer.dead_letters.letters
+    assert consumer.watch.published == {"MessagesDone": 9, "MessagesFailed": 1}
+
+
+def test_batch_without_trouble_is_done() -> None:
+    """Nothing is reported, so the queue deletes all of it."""
+    consumer = Consumer()
+    assert consumer.consume(*batch(2)) == failed()
+    assert consumer.watch.published == {"MessagesDone": 2}
+
+
+def test_batch_that_fails_entirely_is_reported_and_not_raised() -> None:
+    """Each message is reported by its own id."""
+    consumer = Consumer({f"m-{number}": raising(OSError()) for number in (1, 2)})
+    assert consumer.consume(*batch(2)) == failed("1", "2")
+
+
+def test_permanent_failure_is_dead_at_once_and_explained() -> None:
+    """It takes no redeliveries: payload and reason are in the dead-letter queue, and the message is acknowledged."""
+    consumer = Consumer({"m-2": raising(PermanentFailure("unknown tenant, token=hush"))})
+    messages = batch(3)
+    assert consumer.consume(*messages) == failed()
+    [letter] = consumer.dead_letters.letters
+    assert letter.arrival.payload == messages[1]
+    assert letter.reason == "unknown tenant, token=***"
+    assert (letter.function, letter.correlation_id) == ("process-event", "correlation-of-m-2")
+    assert consumer.watch.published == {"MessagesDone": 2, "MessagesDeadLettered": 1}
+    [line] = [line for line in consumer.watch.lines if line.level == "error"]
+    assert (line.message, line.fields["reason"]) == ("message dead-lettered", letter.reason)
+    assert line.fields["correlation_id"] == "correlation-of-m-2"
+
+
+@pytest.mark.parametrize("body", ["no json", "{}"])
+def test_message_that_is_no_envelope_is_dead_at_once(body: str) -> None:
+    """The handler never sees it; it is kept as received."""
+    consumer = Consumer()
+    assert consumer.consume(body, *batch(1)) == failed()
+    [letter] = consumer.dead_letters.letters
+    assert (letter.arrival.payload, letter.correlation_id) == (body, None)
+    assert consumer.handled == ["m-1"]
+
+
+def test_message_that_cannot_be_dead_lettered_is_delivered_again() -> None:
+    """It is not lost: the queue keeps it, and its own rule still ends in the dead-letter queue."""
+    consumer = Consumer({"m-1": raising(PermanentFailure("no"))}, dead_letters=MemoryDeadLetters(failures=1))
+    assert consumer.consume(*batch(2)) == failed("1")
+    assert consumer.watch.published == {"MessagesDone": 1, "MessagesFailed": 1}
+
+
+def test_messages_there_is_no_time_for_are_handed_back() -> None:
+    """They are neither begun nor counted as failed, and an earlier failure is still reported."""
+    consumer = Consumer()
+
+    def slow_failure() -> None:
+        consumer.time.pass_by(10)
+        raise OSError
+
+    consumer.behaviour = {"m-1": slow_failure, "m-2": lambda: consumer.time.pass_by(10)}
+    assert consumer.consume(*batch(4)) == failed("1", "3", "4")
+    assert consumer.handled == ["m-1", "m-2"]
+    assert consumer.watch.published == {"MessagesDone": 1, "MessagesFailed": 1}
+
+
+def test_message_the_guard_refuses_is_delivered_again() -> None:
+    """A copy that is being worked on elsewhere, or a store that does not answer, means later; never unguarded."""
+
+    def refuse(effect: Callable[[], object], *, message_id: str, context: InvocationContext) -> None:
+        raise Unavailable("another copy of this message is being worked on")
+
+    consumer = Consumer(guard=refuse)
+    assert consumer.consume(*batch(1)) == failed("1")
+    assert not consumer.handled
+    assert not consumer.dead_letters.letters
+
+
+def test_guard_knows_a_message_by_its_envelope() -> None:
+    """A message sent twice has two message ids in the queue and one id in its envelope: that one counts."""
+    seen: list[str] = []
+
+    def note(effect: Callable[[], object], *, message_id: str, context: InvocationContext) -> None:
+        seen.append(message_id)
+
+    Consumer(guard=note).consume(*batch(1), *batch(1))
+    assert seen == ["m-1", "m-1"]
+
+
+def test_payload_is_never_logged() -> None:
+    """Whatever becomes of a message, its body stays out of the log."""
+    consumer = Consumer(
+        {
+            "m-1": raising(OSError("reset")),
+            "m-2": raising(PermanentFailure("no")),
+            "m-3": raising(DependencyUnavailable("down")),
+        }
+    )
+    consumer.consume(*batch(4), "sesame")
+    assert len(consumer.watch.lines) == 5
+    assert "sesame" not in str(consumer.watch.lines)
