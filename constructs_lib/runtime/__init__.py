@@ -5,6 +5,14 @@ Importing this package loads the standard library only; boto3 and Powertools com
 
 from constructs_lib.runtime.failures import DependencyUnavailable, PermanentFailure, TenantUnavailable
 from constructs_lib.runtime.queue_consumer import queue_consumer
+from constructs_lib.runtime.records import Record
 from constructs_lib.runtime.stream_consumer import stream_consumer
 
-__all__ = ["DependencyUnavailable", "PermanentFailure", "TenantUnavailable", "queue_consumer", "stream_consumer"]
+__all__ = [
+    "DependencyUnavailable",
+    "PermanentFailure",
+    "Record",
+    "TenantUnavailable",
+    "queue_consumer",
+    "stream_consumer",
+]

@@ -1,0 +1,1 @@
+"""Small CDK apps made of the constructs; a test synthesizes and runs each."""
