@@ -1,0 +1,177 @@
+"""The local cloud, put together: a CDK app on this machine, from its source to answering requests."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from constructs_lib.local import running
+from constructs_lib.local.api_urls import local_url
+from constructs_lib.local.assembly import Report, Stack, derive, stacks
+from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment
+from constructs_lib.local.emulator import Emulator, deployable_resource_types
+from constructs_lib.local.environments import interpreter
+from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.event_source_mapping_runner import MappingRunner
+from constructs_lib.local.replicas import create_replicas
+
+DEFAULT_PORT = 4566
+
+
+class LocalCloud:
+    """Run a CDK app on this machine, for as long as the `with` block lasts.
+
+        with LocalCloud(app="python app.py") as cloud:
+            url = cloud.local_url(cloud.stack("Orders").outputs["Url"])
+
+    Entering prepares the environments, starts the emulator, synthesizes the app, deploys every stack with the CDK CLI
+    and starts the stream mappings. Leaving stops all of it in reverse, also when entering failed or was interrupted.
+
+    Args:
+        app: What the CDK CLI's `--app` takes: the command that runs the app, or the folder of a cloud assembly.
+            Default: the command in cdk.json.
+        context: Context values for the app, beside those of cdk.json. Default: none.
+        directory: Where the app runs. Default: the current directory.
+        region: Region of stacks that name none. Default: us-east-1.
+        port: Port of the emulator on 127.0.0.1; 0 picks a free one. Default: 4566.
+        work_directory: Where the local cloud keeps its state, logs and report; nothing in it outlives the next start.
+            Default: a folder for this port in the user's cache.
+        progress: Called with a short line for each step. Default: nobody is told.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: str | None = None,
+        context: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        region: str = DEFAULT_REGION,
+        port: int = DEFAULT_PORT,
+        work_directory: Path | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self._app = app
+        self._context = dict(context or {})
+        self._directory = directory or Path.cwd()
+        self._region = region
+        self._progress = progress or (lambda _line: None)
+        self.work_directory = work_directory or running.default_work_directory(port)
+        self.emulator = Emulator(self.work_directory / "emulator", port=port, progress=self._progress)
+        self.stacks: tuple[DeployedStack, ...] = ()
+        self.report = Report()
+        self.mappings: MappingRunner | None = None
+        self.timings: dict[str, float] = {}
+        self._deployment = self._deployment_to(DEFAULT_ACCOUNT)
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            self._start(starting)
+            # From here on the `with` block of the caller owns what runs.
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._phase("stop"):
+            self._running.close()
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where every AWS service answers."""
+        return self.emulator.url
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that hold a stack, in the order of the stacks."""
+        return tuple(dict.fromkeys(stack.region for stack in self.stacks))
+
+    def stack(self, name: str) -> DeployedStack:
+        """The deployed stack called *name*.
+
+        Raises:
+            KeyError: If the app has no such stack.
+        """
+        return {stack.name: stack for stack in self.stacks}[name]
+
+    def client(self, service: Any, region: str | None = None) -> Any:
+        """A boto3 client for *service* in *region* (default: the region of stacks that name none)."""
+        return self._deployment.client(service, region)
+
+    def local_url(self, url: str) -> str:
+        """Where an API answers here whose AWS address (`https://<id>.execute-api.<region>...`) is *url*."""
+        return local_url(url, self.endpoint_url, self.client)
+
+    def check(self) -> None:
+        """Do nothing while everything runs.
+
+        Raises:
+            LocalCloudError: If the emulator has ended by itself.
+        """
+        self.emulator.check()
+
+    def _start(self, starting: ExitStack) -> None:
+        with self._phase("environments"):
+            interpreter("emulator", self._progress)
+            interpreter("functions", self._progress)
+        with ThreadPoolExecutor(1) as background:
+            # Asking takes as long as the emulator's own start, and needs no running one.
+            deployable = background.submit(deployable_resource_types, self._progress)
+            with self._phase("emulator"):
+                starting.callback(self.emulator.stop)
+                self.emulator.start()
+            with self._phase("synthesis"):
+                source, found = self._synthesize()
+            with self._phase("assembly"):
+                copy = self.work_directory / "assembly"
+                self.report = derive(source, copy, deployable=deployable.result())
+                running.save_report(self.work_directory, self.report.lines())
+        with self._phase("bootstrap"):
+            environments = list(dict.fromkeys((stack.qualifier, stack.region or self._region) for stack in found))
+            self._progress(f"Bootstrapping {', '.join(region for _, region in environments)}")
+            self._deployment.bootstrap(environments)
+        with self._phase("deployment"):
+            self._progress(f"Deploying {len(found)} stacks")
+            self.stacks = self._deployment.deploy(copy, found)
+            create_replicas(self.stacks, self.client)
+        with self._phase("mappings"):
+            self.mappings = MappingRunner(self.endpoint_url, self.regions, access_key_id=self._deployment.account)
+            self.mappings.start()
+            starting.callback(self.mappings.stop)
+        starting.callback(running.withdraw, self.work_directory)
+        running.announce(
+            self.work_directory,
+            running.Running(endpoint_url=self.endpoint_url, account=self._deployment.account, regions=self.regions),
+        )
+
+    def _synthesize(self) -> tuple[Path, tuple[Stack, ...]]:
+        source = self._directory / self._app if self._app else None
+        if source is None or not source.is_dir():
+            source = self.work_directory / "synthesized"
+            self._progress("Synthesizing the app")
+            self._deployment.synthesize(self._app, source, context=self._context, directory=self._directory)
+        found = stacks(source)
+        accounts = {stack.account for stack in found if stack.account}
+        if len(accounts) > 1:
+            raise LocalCloudError(f"The app spans the accounts {', '.join(sorted(accounts))}; only one can run here.")
+        # An app that names its account gets it; the emulator serves any.
+        self._deployment = self._deployment_to(next(iter(accounts), DEFAULT_ACCOUNT))
+        return source, found
+
+    def _deployment_to(self, account: str) -> Deployment:
+        return Deployment(
+            self.endpoint_url,
+            self.work_directory / "cdk",
+            account=account,
+            region=self._region,
+            progress=self._progress,
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings[name] = time.monotonic() - started
