@@ -216,7 +216,7 @@ class Configuration:
             escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
             ingest_concurrency=positive("alerting.reserved_concurrency.ingest", concurrency["ingest"]),
             health_concurrency=positive("alerting.reserved_concurrency.health", concurrency["health"]),
-            outside=standins(app.node.get_context("local")["standins"]) if local else {},
+            outside=standins(app.node.get_context("standins")) if local else {},
         )
 
 
@@ -224,7 +224,7 @@ def standins(url: str) -> Mapping[str, Mapping[str, str]]:
     """Settings, by function, that put the stand-ins at *url* in the place of the providers."""
     if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
         raise ConfigurationError(
-            f"local.standins must be an address on 127.0.0.1, got {url!r}; for AWS omit the target"
+            f"standins must be an address on 127.0.0.1, got {url!r}; for AWS omit the target"
         )
     return {
         "ingest": {"SNS_CERTIFICATE_ORIGIN": f"{url}/sns"},

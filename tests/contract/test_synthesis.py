@@ -93,8 +93,8 @@ def test_a_wrong_configuration_is_one_sentence(changes: dict[str, object], sente
     [
         ({"target": "moon"}, "target must be one of aws, local; got 'moon'"),
         (
-            {"target": "local", "local": {"standins": "http://standins.example.com"}},
-            "local.standins must be an address on 127.0.0.1",
+            {"target": "local", "standins": "http://standins.example.com"},
+            "standins must be an address on 127.0.0.1",
         ),
     ],
 )
