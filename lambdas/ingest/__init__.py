@@ -1,0 +1,1 @@
+"""HTTP to queue: prove where an event comes from, store it, answer."""
