@@ -1,0 +1,1 @@
+"""Applies what people ask for to alerts."""

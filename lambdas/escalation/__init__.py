@@ -1,0 +1,1 @@
+"""Calls more people until somebody takes the alert."""

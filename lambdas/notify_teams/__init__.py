@@ -1,0 +1,1 @@
+"""Shows alerts in Microsoft Teams."""
