@@ -97,8 +97,8 @@ def _answer(ports: Ports, event: Mapping[str, Any], correlation_id: str) -> dict
         refusal = _Refusal(401, "invalid-signature", "Nothing proves that this is from Slack", f"{error}.")
     except UnreadableError as error:
         refusal = _Refusal(400, "malformed-request", "The request cannot be read", f"{error}.")
-    except (DependencyUnavailable, NotStoredError) as error:
-        ports.logger.error("action not stored", extra={"code": "ACT-NOT-STORED", "reason": str(error)})
+    except (DependencyUnavailable, NotStoredError):
+        ports.logger.exception("action not stored", extra={"code": "ACT-NOT-STORED"})
         # What is wrong on our side is nothing to tell the outside.
         refusal = _Refusal(503, "not-stored", "The action could not be stored", "Press the button again.")
     else:
