@@ -56,6 +56,13 @@ def test_counts_begin_anew_with_every_invocation(capsys: pytest.CaptureFixture[s
     assert (second["RecordsHeld"], second["dependency"]) == ([5.0], "slack")
 
 
+@pytest.mark.filterwarnings("error")
+def test_invocation_that_counted_nothing_publishes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty batch leaves neither a metric nor a warning."""
+    _watch().flush()
+    assert _emitted(capsys) == []
+
+
 def test_metrics_of_the_handler_stay_apart(capsys: pytest.CaptureFixture[str]) -> None:
     """A handler may count with Powertools itself without getting our dimensions, or we its metrics."""
     own = Metrics(namespace="Mine", service="mine")
