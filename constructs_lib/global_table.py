@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from constructs_lib import _checks as checks
@@ -95,7 +94,8 @@ class GlobalTable(Construct):
     def in_region(scope: Construct, id: str, table_name: str) -> dynamodb.ITableV2:
         """The same table as seen from another stack: the copy in that stack's own region.
 
-        Nothing crosses a region: the name is all that the stacks share.
+        Nothing crosses a region: the name is all that the stacks share. Grant what a function does, no more:
+        `table.grant(function, "dynamodb:GetItem")`.
 
         Args:
             scope: Construct in the stack that uses the table.
@@ -103,14 +103,6 @@ class GlobalTable(Construct):
             table_name: The name given to the table.
         """
         return dynamodb.TableV2.from_table_name(scope, id, table_name)
-
-    def grant_read(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let *grantee* read the copy in the stack's own region."""
-        return self.table.grant_read_data(grantee)
-
-    def grant_read_write(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let *grantee* read and write the copy in the stack's own region."""
-        return self.table.grant_read_write_data(grantee)
 
     def metric_replication_latency(self, region: str) -> cloudwatch.Metric:
         """Milliseconds from a change here to the same change in *region*. Average over one minute.

@@ -1,6 +1,8 @@
 """Quarantine: where payloads go that cannot be processed, to be read, explained and sent again."""
 
-from aws_cdk import Acknowledgment, RemovalPolicy, Validations
+from typing import cast
+
+from aws_cdk import Acknowledgment, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -42,5 +44,21 @@ class Quarantine(Construct):
         )
 
     def grant_write(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let *grantee* put objects, not read or delete them."""
-        return self.bucket.grant_put(grantee)
+        """Let *grantee* put objects, and do nothing else with them."""
+        grant = iam.Grant.add_to_principal(
+            grantee=grantee,
+            # Not the bucket's own grant: that one may also change how long an object is locked.
+            actions=["s3:PutObject"],
+            resource_arns=[self.bucket.arn_for_objects("*")],
+            conditions={"StringEquals": {"s3:ResourceAccount": Stack.of(self).account}},
+        )
+        principal = grantee.grant_principal
+        if isinstance(principal, Construct):
+            logical_id = Stack.of(self).get_logical_id(cast("s3.CfnBucket", self.bucket.node.default_child))
+            Validations.of(principal).acknowledge(
+                Acknowledgment(
+                    id=f"AwsSolutions-IAM5[Resource::<{logical_id}.Arn>/*]",
+                    reason="Whoever puts a payload into the quarantine names it, so any key in this one bucket.",
+                )
+            )
+        return grant

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.session import Session
 from moto import mock_aws
 
 from constructs_lib.runtime.functions.health.check import HealthCheck, Probe
@@ -152,14 +152,14 @@ def test_a_clock_set_back_does_not_freeze_the_answer() -> None:
 
 def test_a_store_that_hangs_counts_as_failed(forever: threading.Event) -> None:
     """The answer does not wait for it, and what works is not blamed."""
-    probes: dict[str, Probe] = {"orders": lambda: forever.wait() and None, "jobs": works}
+    probes: dict[str, Probe] = {"orders": forever.wait, "jobs": works}
     assert HealthCheck(probes=probes, patience=0.05).failed() == ("orders",)
 
 
 def test_stores_are_tried_at_once() -> None:
     """The slowest one decides how long the answer takes, not their sum: each waits here for the other."""
     both = threading.Barrier(2, timeout=5)
-    probes: dict[str, Probe] = {"orders": lambda: both.wait() and None, "jobs": lambda: both.wait() and None}
+    probes: dict[str, Probe] = {"orders": both.wait, "jobs": both.wait}
     assert HealthCheck(probes=probes).failed() == ()
 
 
@@ -189,8 +189,8 @@ def test_a_setting_of_another_version_is_unhealthy_not_an_error() -> None:
 def test_each_kind_of_store_is_really_asked() -> None:
     """The services themselves accept the calls, and the table's item is there afterwards with what it had before."""
     with mock_aws():
-        session = Session()
-        dynamodb = session.create_client("dynamodb")
+        session = boto3.Session()
+        dynamodb = session.client("dynamodb")
         dynamodb.create_table(
             TableName="orders",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -199,8 +199,8 @@ def test_each_kind_of_store_is_really_asked() -> None:
         )
         key = {"id": {"S": "health#eu-west-1"}}
         dynamodb.put_item(TableName="orders", Item={**key, "note": {"S": "kept"}})
-        queue = session.create_client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
-        session.create_client("kinesis").create_stream(StreamName="events", ShardCount=1)
+        queue = session.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+        session.client("kinesis").create_stream(StreamName="events", ShardCount=1)
 
         assert tried([TABLE, {**QUEUE, "queue": queue}, STREAM], _Real()) == ()
         item = dynamodb.get_item(TableName="orders", Key=key)["Item"]

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 1.5
 # Checkers all over the world ask several times a second; the stores need not hear all of them.
 REMEMBER_SECONDS = 5.0
 
-Probe = Callable[[], None]
+Probe = Callable[[], object]
 """Returns if what it tries works, raises if not."""
 
 
