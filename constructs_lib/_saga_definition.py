@@ -73,7 +73,7 @@ def compile_saga(
         failed_compensations: Where failed compensations are recorded; None where no step has one.
     """
     way_back = _compensations(scope, steps, compensation_retries, failed_compensations)
-    completed = sfn.Succeed.jsonata(scope, "Completed early", outputs={"results": "{% $results %}"})
+    completed = sfn.Succeed.jsonata(scope, "Completed early")
     following: sfn.IChainable | None = None
     for index in reversed(range(len(steps))):
         action = _Action(
@@ -195,6 +195,7 @@ class _Action:
                 .when(
                     sfn.Condition.jsonata("{% $type($states.input) = 'object' and $states.input.complete = true %}"),
                     self.completed,
+                    outputs={"results": "{% $results %}"},
                 )
                 .otherwise(following)
             )

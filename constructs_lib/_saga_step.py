@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Token
 from aws_cdk import aws_lambda as lambda_
 
 from constructs_lib._checks import distinct, duration_between, matches
@@ -55,6 +55,8 @@ def check_steps(steps: Sequence[SagaStep]) -> None:
     if not steps:
         raise ValueError("steps must hold at least one SagaStep, got none; a saga without steps does nothing")
     for step in steps:
+        if Token.is_unresolved(step.name):
+            raise ValueError("SagaStep.name must be known at synth, got a value that CDK resolves later; write it out")
         matches(
             "SagaStep.name",
             step.name,

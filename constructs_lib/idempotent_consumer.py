@@ -122,7 +122,7 @@ class IdempotentConsumer(Construct):
             target=consumer,
             event_source_arn=self.queue.queue_arn,
             batch_size=batch_size,
-            max_batching_window=Duration.seconds(1) if batch_size > _BATCH_WITHOUT_WINDOW else None,
+            max_batching_window=_window(batch_size),
             # With partial responses Lambda does not slow down when messages fail; this is what bounds it.
             max_concurrency=max_concurrency,
             report_batch_item_failures=True,
@@ -193,6 +193,12 @@ def _visibility(consumer: lambda_.Function) -> Duration:
     if timeout is None or timeout.is_unresolved():
         timeout = _LONGEST_FUNCTION_TIMEOUT
     return Duration.seconds(timeout.to_seconds() * _VISIBILITY_FACTOR)
+
+
+def _window(batch_size: int) -> Duration | None:
+    if Token.is_unresolved(batch_size) or batch_size <= _BATCH_WITHOUT_WINDOW:
+        return None
+    return Duration.seconds(1)
 
 
 def _check_times(retention: Duration, remember_for: Duration, visibility: Duration, max_receive_count: int) -> None:

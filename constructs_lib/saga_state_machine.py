@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
-from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Token, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -83,6 +83,12 @@ class SagaStateMachine(Construct):
     ) -> None:
         super().__init__(scope, id)
         check_steps(steps)
+        for option, value in (
+            ("max_attempts", max_attempts),
+            ("compensation_max_attempts", compensation_max_attempts),
+        ):
+            if Token.is_unresolved(value):
+                raise ValueError(f"{option} must be known at synth, got a value that CDK resolves later; give a number")
         between("max_attempts", max_attempts, 1, 10, way_out="raise `wait` or split the step for more patience")
         between(
             "compensation_max_attempts", compensation_max_attempts, 1, 20, way_out="failures are kept for a redrive"

@@ -128,16 +128,16 @@ class _Interpreter:
     def _choice(self, state: Mapping[str, Any], data: Any) -> tuple[str, Any]:
         _only(state, "Type Choices Default")
         for rule in state["Choices"]:
-            _only(rule, "Condition Next")
+            _only(rule, "Condition Next Output")
             chosen = self._value(rule["Condition"], input=data)
             assert isinstance(chosen, bool), "a condition must be true or false"
             if chosen:
-                return rule["Next"], data
+                return rule["Next"], self._value(rule.get("Output", "{% $states.input %}"), input=data)
         return state["Default"], data
 
     def _succeed(self, state: Mapping[str, Any], data: Any) -> tuple[str, Any]:
-        _only(state, "Type Output")
-        return "", self._value(state["Output"], input=data)
+        _only(state, "Type")
+        return "", data
 
     def _fail(self, state: Mapping[str, Any], data: Any) -> tuple[str, Any]:
         _only(state, "Type Error Cause")

@@ -86,9 +86,7 @@ class _Parser:
         name, *fields = path[1:].split(".")
         value = self._variables.get(name, UNDEFINED)
         for field in fields:
-            if isinstance(value, list):
-                raise QueryError(f"{path} goes through an array, which this subset does not")
-            value = value.get(field, UNDEFINED) if isinstance(value, Mapping) else UNDEFINED
+            value = _field(value, field)
         return value
 
     def _list(self, end: str) -> list[Any]:
@@ -112,6 +110,14 @@ class _Parser:
                 self._next(",")
         self._next("}")
         return result
+
+
+def _field(value: Any, name: str) -> Any:
+    """A field of an object; of an array, that of all its members, of which nothing and one stand for themselves."""
+    if isinstance(value, list):
+        found = [each for each in (_field(member, name) for member in value) if each is not UNDEFINED]
+        return UNDEFINED if not found else found[0] if len(found) == 1 else found
+    return value.get(name, UNDEFINED) if isinstance(value, Mapping) else UNDEFINED
 
 
 def _text(value: Any) -> str:
