@@ -1,6 +1,7 @@
 """The `resilience` command: run a CDK app on this machine and look at it while it runs."""
 
 import argparse
+import contextlib
 import functools
 import signal
 import sys
@@ -8,8 +9,12 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from constructs_lib.local.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from constructs_lib.local.cloud import LocalCloud
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,8 +90,7 @@ def _up(options: argparse.Namespace) -> None:
     with LocalCloud(app=options.app, context=context, region=options.region, port=options.port, progress=_say) as cloud:
         for stack in cloud.stacks:
             for name, value in stack.outputs.items():
-                here = f" -> {cloud.local_url(value)}" if ".execute-api." in value else ""
-                print(f"{stack.name}.{name} = {value}{here}")
+                print(f"{stack.name}.{name} = {value}{_answered_at(cloud, value)}")
         if cloud.report.left_out:
             print(f"{len(cloud.report.left_out)} resources are left out: resilience local report")
         took = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in cloud.timings.items())
@@ -94,6 +98,13 @@ def _up(options: argparse.Namespace) -> None:
         while True:
             cloud.check()
             time.sleep(0.5)
+
+
+def _answered_at(cloud: "LocalCloud", value: str) -> str:
+    with contextlib.suppress(LocalCloudError):
+        if ".execute-api." in value:
+            return f" -> {cloud.local_url(value)}"
+    return ""
 
 
 def _report(options: argparse.Namespace) -> None:

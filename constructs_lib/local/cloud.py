@@ -100,8 +100,12 @@ class LocalCloud:
         return self._deployment.client(service, region)
 
     def local_url(self, url: str) -> str:
-        """Where an API answers here whose AWS address (`https://<id>.execute-api.<region>...`) is *url*."""
-        return local_url(url, self.endpoint_url, self.client)
+        """Where an API answers here whose default address (`https://<id>.execute-api...`) is *url*.
+
+        Raises:
+            LocalCloudError: If *url* is not the default address of an API that is here.
+        """
+        return local_url(url, self.endpoint_url, self.regions, self.client)
 
     def check(self) -> None:
         """Do nothing while everything runs.
