@@ -18,18 +18,17 @@ from constructs_lib import (  # isort: skip
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import aws_cdk as cdk
-from aws_cdk import Duration, Stack, region_info
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
+
+from configuration import Configuration, ConfigurationError
 from constructs_lib.alarms import OperatorTopic, notify
-from constructs_lib.multi_region_api import ApiDomain, HealthProbe
+from constructs_lib.multi_region_api import HealthProbe
 
 HERE = Path(__file__).resolve().parent
 TENANTS = "alerting-tenants"
@@ -53,7 +52,7 @@ ALERTS_ACCESS = {
 class Tables(Stack):
     """What all regions share: the tables. Adding a region adds one replica to each."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, configuration: "Configuration") -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, configuration: Configuration) -> None:
         home, *replicas = configuration.regions
         super().__init__(scope, construct_id, env=cdk.Environment(account=configuration.account, region=home))
         tenants = GlobalTable(self, "Tenants", table_name=TENANTS, partition_key="id", replica_regions=replicas)
@@ -72,7 +71,7 @@ class Tables(Stack):
 class Region(Stack):
     """The whole path of an alert in one region, from the sender's request to the provider's answer."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, region: str, configuration: "Configuration") -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, region: str, configuration: Configuration) -> None:
         super().__init__(scope, construct_id, env=cdk.Environment(account=configuration.account, region=region))
         self.outside = configuration.outside
         self.tenants = GlobalTable.in_region(self, "Tenants", TENANTS)
@@ -122,14 +121,22 @@ class Region(Stack):
             "ingest", {"EVENTS_QUEUE_URL": events.queue.queue_url}, concurrency=configuration.ingest_concurrency
         )
         events.grant_send(ingest)
-        api.add_route("ANY /v1/endpoints/{endpoint}/events", ingest)
+        api.add_route(
+            "ANY /v1/endpoints/{endpoint}/events",
+            ingest,
+            callers_checked_by="The endpoint id is the secret of its tenant, and messages of SNS must bear its signature",
+        )
         if "slack" in streams:
             signing = self.secret("SlackSigning", "alerting/slack-signing")
             buttons = {"SLACK_SIGNING_SECRET": signing.secret_arn, "ACTIONS_QUEUE_URL": actions.queue.queue_url}
             interactions = self.function("interactions", buttons)
             signing.grant_read(interactions)
             actions.grant_send(interactions)
-            api.add_route("POST /slack/interactions", interactions)
+            api.add_route(
+                "POST /slack/interactions",
+                interactions,
+                callers_checked_by="The function refuses requests without Slack's signature",
+            )
 
         operators = OperatorTopic(self, "Operators", emails=configuration.operator_emails)
         notify(operators, *streams.values(), escalation, events, actions, api, *self.functions)
@@ -180,94 +187,6 @@ class Region(Stack):
             )
         )
         return secret
-
-
-class ConfigurationError(ValueError):
-    """cdk.json asks for something that cannot be built; the message names the key, the value and the way out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
-    """What cdk.json says under `alerting`, checked; README.md explains each key."""
-
-    account: str | None
-    regions: Sequence[str]
-    domain: ApiDomain | None
-    dependencies: Sequence[str]
-    operator_emails: Sequence[str]
-    escalation_wait_minutes: int
-    ingest_concurrency: int
-    health_concurrency: int
-    outside: Mapping[str, Mapping[str, str]]
-
-    @classmethod
-    def of(cls, app: cdk.App) -> "Configuration":
-        """Read and check the context of *app*."""
-        given: Mapping[str, Any] = app.node.get_context("alerting")
-        local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
-        concurrency: Mapping[str, Any] = given["reserved_concurrency"]
-        return cls(
-            # An account that is nobody's: what was made for this machine cannot be deployed to AWS by mistake.
-            account="000000000000" if local else given["account"],
-            regions=distinct("alerting.regions", given["regions"], region_info.Fact.regions),
-            domain=domain_of(given["domain"]),
-            dependencies=distinct("alerting.dependencies", given["dependencies"], ("slack", "teams")),
-            operator_emails=given["operator_emails"],
-            escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
-            ingest_concurrency=positive("alerting.reserved_concurrency.ingest", concurrency["ingest"]),
-            health_concurrency=positive("alerting.reserved_concurrency.health", concurrency["health"]),
-            outside=standins(app.node.get_context("standins")) if local else {},
-        )
-
-
-def standins(url: str) -> Mapping[str, Mapping[str, str]]:
-    """Settings, by function, that put the stand-ins at *url* in the place of the providers."""
-    if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
-        raise ConfigurationError(
-            f"standins must be an address on 127.0.0.1, got {url!r}; for AWS omit the target"
-        )
-    return {
-        "ingest": {"SNS_CERTIFICATE_ORIGIN": f"{url}/sns"},
-        "notify_slack": {"SLACK_API_URL": f"{url}/slack/api"},
-        "notify_teams": {"TEAMS_LOGIN_URL": f"{url}/teams/login", "TEAMS_SERVICE_URL": f"{url}/teams"},
-    }
-
-
-def one_of(key: str, value: str, allowed: Sequence[str]) -> str:
-    """*value*, if it is one of *allowed*."""
-    if value not in allowed:
-        raise ConfigurationError(f"{key} must be one of {', '.join(sorted(allowed))}; got {value!r}")
-    return value
-
-
-def distinct(key: str, values: Sequence[str], allowed: Sequence[str]) -> Sequence[str]:
-    """*values*, if there are any, each is allowed, and none stands there twice."""
-    if not values:
-        raise ConfigurationError(f"{key} is empty; name at least one of {', '.join(sorted(allowed))}")
-    for index, value in enumerate(values):
-        if one_of(f"{key}[{index}]", value, allowed) in values[:index]:
-            raise ConfigurationError(f"{key}[{index}] names {value!r} a second time; remove it")
-    return values
-
-
-def positive(key: str, value: object) -> int:
-    """*value*, if it is a whole number from 1."""
-    if type(value) is not int or value < 1:
-        raise ConfigurationError(f"{key} must be a whole number from 1, got {value!r}")
-    return value
-
-
-def domain_of(given: Mapping[str, str] | None) -> ApiDomain | None:
-    """The domain with the hosted zone that answers for it; None when there is none."""
-    keys = {"name", "hosted_zone_id", "hosted_zone_name"}
-    if given is not None and given.keys() != keys:
-        raise ConfigurationError(
-            f"alerting.domain must be null or hold exactly {', '.join(sorted(keys))}; got {', '.join(sorted(given))}"
-        )
-    try:
-        return None if given is None else ApiDomain(**given)
-    except ValueError as error:
-        raise ConfigurationError(f"alerting.domain: {error}") from error
 
 
 def build(app: cdk.App) -> None:

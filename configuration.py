@@ -1,0 +1,112 @@
+"""What cdk.json says about the alerting system, checked before anything is built from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aws_cdk as cdk
+from aws_cdk import region_info
+
+from constructs_lib.multi_region_api import ApiDomain
+
+DEPENDENCIES = ("slack", "teams")
+
+
+class ConfigurationError(ValueError):
+    """cdk.json asks for something that cannot be built; the message names the key, the value and the way out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The part of cdk.json under `alerting`.
+
+    Attributes:
+        account: AWS account id. None: the account that the credentials belong to.
+        regions: Where the system runs; the first is the home of the tables.
+        domain: Name under which the nearest healthy region answers. None: one address per region.
+        dependencies: Providers that tenants may choose.
+        operator_emails: Who hears of the system's own alarms.
+        escalation_wait_minutes: How long somebody may take to react before the next level.
+        ingest_concurrency: Invocations kept free for accepting events.
+        health_concurrency: Invocations kept free for health checks.
+        outside: Settings by function that replace the providers' real addresses; empty on AWS.
+    """
+
+    account: str | None
+    regions: Sequence[str]
+    domain: ApiDomain | None
+    dependencies: Sequence[str]
+    operator_emails: Sequence[str]
+    escalation_wait_minutes: int
+    ingest_concurrency: int
+    health_concurrency: int
+    outside: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(cls, app: cdk.App) -> "Configuration":
+        """Read and check the context of *app*."""
+        # What is null in cdk.json does not come through.
+        given: Mapping[str, Any] = app.node.get_context("alerting")
+        local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
+        concurrency: Mapping[str, Any] = given["reserved_concurrency"]
+        return cls(
+            # An account that is nobody's: what was made for this machine cannot be deployed to AWS by mistake.
+            account="000000000000" if local else given.get("account"),
+            regions=distinct("alerting.regions", given["regions"], region_info.Fact.regions),
+            domain=domain_of(given.get("domain")),
+            dependencies=distinct("alerting.dependencies", given["dependencies"], DEPENDENCIES),
+            operator_emails=given["operator_emails"],
+            escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
+            ingest_concurrency=positive("alerting.reserved_concurrency.ingest", concurrency["ingest"]),
+            health_concurrency=positive("alerting.reserved_concurrency.health", concurrency["health"]),
+            outside=standins(app.node.get_context("standins")) if local else {},
+        )
+
+
+def standins(url: str) -> Mapping[str, Mapping[str, str]]:
+    """Settings, by function, that put the stand-ins at *url* in the place of the providers."""
+    if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
+        raise ConfigurationError(f"standins must be an address on 127.0.0.1, got {url!r}; for AWS omit the target")
+    return {
+        "ingest": {"SNS_CERTIFICATE_ORIGIN": f"{url}/sns"},
+        "notify_slack": {"SLACK_API_URL": f"{url}/slack/api"},
+        "notify_teams": {"TEAMS_LOGIN_URL": f"{url}/teams/login", "TEAMS_SERVICE_URL": f"{url}/teams"},
+    }
+
+
+def one_of(key: str, value: str, allowed: Sequence[str]) -> str:
+    """*value*, if it is one of *allowed*."""
+    if value not in allowed:
+        raise ConfigurationError(f"{key} must be one of {', '.join(sorted(allowed))}; got {value!r}")
+    return value
+
+
+def distinct(key: str, values: Sequence[str], allowed: Sequence[str]) -> Sequence[str]:
+    """*values*, if there are any, each is allowed, and none stands there twice."""
+    if not values:
+        raise ConfigurationError(f"{key} is empty; name at least one of {', '.join(sorted(allowed))}")
+    for index, value in enumerate(values):
+        if one_of(f"{key}[{index}]", value, allowed) in values[:index]:
+            raise ConfigurationError(f"{key}[{index}] names {value!r} a second time; remove it")
+    return values
+
+
+def positive(key: str, value: object) -> int:
+    """*value*, if it is a whole number from 1."""
+    if type(value) is not int or value < 1:
+        raise ConfigurationError(f"{key} must be a whole number from 1, got {value!r}")
+    return value
+
+
+def domain_of(given: Mapping[str, str] | None) -> ApiDomain | None:
+    """The domain with the hosted zone that answers for it; None when there is none."""
+    keys = {"name", "hosted_zone_id", "hosted_zone_name"}
+    if given is not None and given.keys() != keys:
+        raise ConfigurationError(
+            f"alerting.domain must be null or hold exactly {', '.join(sorted(keys))}; got {', '.join(sorted(given))}"
+        )
+    try:
+        return None if given is None else ApiDomain(**given)
+    except ValueError as error:
+        raise ConfigurationError(f"alerting.domain: {error}") from error
