@@ -14,7 +14,6 @@ from typing import Any
 import boto3
 from aws_lambda_powertools import Logger
 
-from constructs_lib.runtime.clients import QUICK
 from lambdas.ingest import problems
 from lambdas.ingest.adapters import EventQueue, TenantDirectory, VerifiedWeb
 from lambdas.ingest.domain import Answer, Ingest, Request
@@ -22,6 +21,7 @@ from lambdas.ingest.problems import CONTENT_TYPE, Problem
 from lambdas.ingest.settings import Settings
 from lambdas.ingest.sns_signature import SnsAuthority
 from lambdas.shared import timestamps
+from lambdas.shared.aws_clients import CONFIG
 from lambdas.shared.codes import Code, coded_log
 from lambdas.shared.tenants import TenantRepository
 
@@ -54,10 +54,10 @@ def from_environment() -> Ports:
     return Ports(
         ingest=Ingest(
             endpoints=TenantDirectory(
-                TenantRepository(session.client("dynamodb", config=QUICK), settings.tenants_table)
+                TenantRepository(session.client("dynamodb", config=CONFIG), settings.tenants_table)
             ),
             authority=SnsAuthority(VerifiedWeb(), origin=settings.certificate_origin, clock=lambda: datetime.now(UTC)),
-            events=EventQueue(session.client("sqs", config=QUICK), settings.events_queue_url),
+            events=EventQueue(session.client("sqs", config=CONFIG), settings.events_queue_url),
             clock=timestamps.now,
             region=settings.region,
             log=coded_log(logger),

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from lambdas.shared import timestamps
+
 Origin = Literal["sns", "http"]
 ActionKind = Literal["acknowledge", "close"]
 
@@ -70,7 +72,7 @@ class ReceivedEvent:
             origin="sns" if _one_of("origin", origin, get_args(Origin)) == "sns" else "http",
             content_type=_text(body, "content_type"),
             raw=raw,
-            accepted_at=_text(body, "accepted_at"),
+            accepted_at=_moment(body, "accepted_at"),
             accepted_in=_text(body, "accepted_in"),
             alert_key=_optional_text(body, "alert_key"),
             parameters={str(name): str(value) for name, value in parameters.items()},
@@ -169,6 +171,15 @@ def _text(body: Mapping[str, Any], name: str) -> str:
 
 def _optional_text(body: Mapping[str, Any], name: str) -> str | None:
     return None if body.get(name) is None else _text(body, name)
+
+
+def _moment(body: Mapping[str, Any], name: str) -> str:
+    value = _text(body, name)
+    try:
+        timestamps.parse(value)
+    except ValueError as error:
+        raise MalformedMessageError(f"field {name!r} must be a time with a zone, got {value!r}") from error
+    return value
 
 
 def _positive(body: Mapping[str, Any], name: str) -> int:

@@ -1,0 +1,1 @@
+"""Queue to alert: parse, extract, classify, aggregate, link, and send what follows from it."""
