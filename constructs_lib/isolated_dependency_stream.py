@@ -121,11 +121,13 @@ class IsolatedDependencyStream(Construct):
             report_batch_item_failures=True,
             bisect_batch_on_error=False,
             retry_attempts=-1,
-            max_record_age=hold_at_most,
             on_failure=_OnFailure(self.quarantine.bucket),
             # Without these Lambda counts neither what it put into the quarantine nor what it dropped.
             metrics_config=lambda_.MetricsConfig(metrics=[lambda_.MetricType.EVENT_COUNT]),
         )
+        # CDK's own option would read a duration that is resolved later.
+        mapping = cast("lambda_.CfnEventSourceMapping", self.mapping.node.default_child)
+        mapping.maximum_record_age_in_seconds = hold_at_most.to_seconds()
         # Lambda refuses a mapping whose function may not read the stream.
         granted.apply_before(self.mapping)
         consumer.add_environment(environment_names.DEPENDENCY, id)
