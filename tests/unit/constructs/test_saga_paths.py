@@ -68,6 +68,7 @@ FAILURES = {
     "no answer": failure("States.Timeout", attempts=ATTEMPTS, again=1 + ATTEMPTS, unknown=True, callback=1),
     "result too large": failure("oversize", attempts=1, unknown=True),
     "timed out, then permanent": failure("Sandbox.Timedout", "PermanentFailure", attempts=2, unknown=True),
+    "timed out, then result too large": failure("Sandbox.Timedout", "oversize", attempts=2, unknown=True),
     "error, timed out, then error": failure(
         "ValueError", "Sandbox.Timedout", "ValueError", attempts=ATTEMPTS, again=2 + ATTEMPTS, unknown=True
     ),
@@ -116,7 +117,8 @@ def subsets(names: list[str]) -> Iterator[tuple[str, ...]]:
 
 def ways_a_compensation_fails() -> list[tuple[str, int]]:
     """Error, and how often the compensation then runs."""
-    return [("ValueError", COMPENSATION_ATTEMPTS), ("PermanentFailure", 1), ("States.Timeout", COMPENSATION_ATTEMPTS)]
+    again = COMPENSATION_ATTEMPTS
+    return [("ValueError", again), ("PermanentFailure", 1), ("States.Timeout", again), ("oversize", 1)]
 
 
 @pytest.mark.requirement("ORC-01", "ORC-02", "ORC-03")
