@@ -5,6 +5,7 @@ out, and whatever refers to it gets a placeholder; the report names each of them
 """
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -131,7 +132,7 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
     """
     stacks(assembly)
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(assembly, target)
+    shutil.copytree(assembly, target, copy_function=_link)
     left_out: list[LeftOut] = []
     differences: dict[str, str] = {}
     for path in sorted(target.rglob("*.template.json")):
@@ -142,8 +143,18 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
         left_out += omitted
         differences |= _differences(template)
         if omitted:
+            # A file of its own first: until here it is the one of the assembly.
+            path.unlink()
             path.write_text(json.dumps(template, indent=1))
     return Report(tuple(left_out), dict(sorted(differences.items())))
+
+
+def _link(source: str, target: str) -> None:
+    """Assets are many files, and only read: they are linked where the file system can."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _differences(template: Mapping[str, Any]) -> dict[str, str]:

@@ -44,10 +44,13 @@ def interpreter(name: Name, progress: Callable[[str], None]) -> Path:
     lock = _lock(name)
     identity = lock.read_bytes() + "\0".join((sys.version, sys.base_prefix, platform.platform())).encode()
     home = cache_directory() / "environments" / f"{name}-{hashlib.sha256(identity).hexdigest()[:16]}"
-    if not home.exists():
+    python = home / "bin" / "python"
+    if not python.exists():
         progress(f"Building the {name} environment (once)")
+        # There may be one whose Python was removed since: a link to nowhere.
+        shutil.rmtree(home, ignore_errors=True)
         _build(name, lock, home)
-    return home / "bin" / "python"
+    return python
 
 
 def _build(name: Name, lock: Path, home: Path) -> None:

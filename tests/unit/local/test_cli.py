@@ -1,0 +1,111 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constructs_lib import cli
+from constructs_lib.local import cloud, running
+from constructs_lib.local.errors import LocalCloudError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+
+def refuse(**_: Any) -> Any:
+    raise LocalCloudError("Port 4566 is in use.")
+
+
+def test_an_error_is_a_sentence_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user never reads a stack trace for something that can go wrong."""
+    monkeypatch.setattr(cloud, "LocalCloud", refuse)
+
+    assert cli.main(["local", "up"]) == 1
+    assert capsys.readouterr().err == "Port 4566 is in use.\n"
+
+
+def test_options_reach_the_local_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given on the command line is what the app is run with."""
+    given: dict[str, Any] = {}
+
+    def interrupt(**options: Any) -> Any:
+        given.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cloud, "LocalCloud", interrupt)
+    arguments = [
+        "--app",
+        "python app.py",
+        "-c",
+        "target=local",
+        "--context",
+        "url=http://a?b=c",
+        "--region",
+        "eu-west-1",
+    ]
+
+    assert cli.main(["local", "up", *arguments, "--port", "4777"]) == 130
+
+    assert given["app"] == "python app.py"
+    assert given["context"] == {"target": "local", "url": "http://a?b=c"}
+    assert given["region"] == "eu-west-1"
+    assert given["port"] == 4777
+
+
+def test_a_context_value_without_a_key_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message shows what was given and the form it should have."""
+    with pytest.raises(SystemExit):
+        cli.main(["local", "up", "-c", "target"])
+
+    assert "'target' is not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_the_report_is_that_of_the_cloud_on_the_port(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each local cloud has its own report; where none ran, one sentence says so."""
+    folder = running.default_work_directory(4777)
+    folder.mkdir(parents=True)
+    running.save_report(folder, ["Left out:", "  a thing"])
+
+    assert cli.main(["local", "report", "--port", "4777"]) == 0
+    assert capsys.readouterr().out == "Left out:\n  a thing\n"
+    assert cli.main(["local", "report"]) == 1
+    assert "No app has run" in capsys.readouterr().err
+
+
+def test_logs_without_a_cloud_say_how_to_start_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody has to guess why there are no logs."""
+    assert cli.main(["local", "logs", "ingest"]) == 1
+    assert "resilience local up" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Installed without what the local cloud needs, the command says what to install."""
+
+    def missing(_options: Any) -> None:
+        raise ModuleNotFoundError(name="boto3")
+
+    monkeypatch.setattr(cli, "_up", missing)
+
+    assert cli.main(["local", "up"]) == 1
+    assert "constructs-lib[local]" in capsys.readouterr().err
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help names every option with its default."""
+    with pytest.raises(SystemExit):
+        cli.main(["local", "up", "--help"])
+
+    text = capsys.readouterr().out
+    assert all(option in text for option in ("--app", "--context", "--region", "--port", "default: 4566"))
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is installed can be told."""
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+
+    assert capsys.readouterr().out.startswith("resilience 0.")

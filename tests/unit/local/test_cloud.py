@@ -1,0 +1,169 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from constructs_lib.local import cloud, running
+from constructs_lib.local.cloud import LocalCloud
+from constructs_lib.local.deployment import DeployedStack
+from constructs_lib.local.errors import LocalCloudError
+
+
+class Parts:
+    """Stand-ins for what the local cloud is made of; each notes when it starts and stops."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.fails_at = ""
+        self.account: str | None = None
+
+    def note(self, event: str, problem: type[BaseException] = LocalCloudError) -> None:
+        self.events.append(event)
+        if event == self.fails_at:
+            raise problem(event)
+
+    def emulator(self, _directory: Path, **_: Any) -> Any:
+        return Fake(url="http://127.0.0.1:1", start=self, stop=self, prefix="emulator")
+
+    def runner(self, _url: str, regions: Any, *, access_key_id: str) -> Any:
+        self.events.append(f"mappings in {', '.join(regions)} of {access_key_id}")
+        return Fake(start=self, stop=self, prefix="mappings")
+
+    def deployment(self, _url: str, _home: Path, *, account: str, **_: Any) -> Any:
+        return FakeDeployment(self, account)
+
+
+class Fake:
+    def __init__(self, *, prefix: str, start: Parts, stop: Parts, url: str = "") -> None:
+        self.url = url
+        self.start = lambda: start.note(f"{prefix} start")
+        self.stop = lambda: stop.note(f"{prefix} stop")
+
+
+class FakeDeployment:
+    def __init__(self, parts: Parts, account: str) -> None:
+        self.parts, self.account = parts, account
+
+    def synthesize(self, _app: str, target: Path, *, context: Mapping[str, str], directory: Path) -> None:
+        self.parts.note("synthesize")
+        write_assembly(target, self.parts.account or "unknown-account")
+
+    def bootstrap(self, environments: Any) -> None:
+        self.parts.note(f"bootstrap {environments}")
+
+    def deploy(self, assembly: Path, _stacks: Any) -> tuple[DeployedStack, ...]:
+        self.parts.note(f"deploy {assembly.name}")
+        return (DeployedStack(name="Orders", region="eu-west-1", outputs={}, resources={}),)
+
+    def client(self, _service: str, _region: str) -> Any:
+        raise AssertionError("no global table, no call")
+
+
+def write_assembly(folder: Path, *accounts: str) -> None:
+    folder.mkdir(parents=True)
+    artifacts = {
+        f"Orders{number}": {
+            "type": "aws:cloudformation:stack",
+            "environment": f"aws://{account}/eu-west-1",
+            "properties": {"templateFile": "x"},
+        }
+        for number, account in enumerate(accounts)
+    }
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
+    made = Parts()
+    monkeypatch.setattr(cloud, "Emulator", made.emulator)
+    monkeypatch.setattr(cloud, "MappingRunner", made.runner)
+    monkeypatch.setattr(cloud, "Deployment", made.deployment)
+    monkeypatch.setattr(cloud, "interpreter", lambda _name, _progress: Path("python"))
+    monkeypatch.setattr(cloud, "deployable_resource_types", lambda _progress: frozenset())
+    return made
+
+
+def test_parts_start_in_order_and_stop_in_reverse(parts: Parts, tmp_path: Path) -> None:
+    """The app runs once the block is entered; what was started last stops first."""
+    with LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud:
+        parts.events.append("block")
+        assert running.find(tmp_path).regions == running_cloud.regions == ("eu-west-1",)
+
+    assert parts.events == [
+        "emulator start",
+        "synthesize",
+        "bootstrap [('hnb659fds', 'eu-west-1')]",
+        "deploy assembly",
+        "mappings in eu-west-1 of 000000000000",
+        "mappings start",
+        "block",
+        "mappings stop",
+        "emulator stop",
+    ]
+    with pytest.raises(LocalCloudError, match="No local cloud runs"):
+        running.find(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["emulator start", "synthesize", "deploy assembly", "mappings start"])
+@pytest.mark.parametrize("problem", [LocalCloudError, KeyboardInterrupt])
+def test_whatever_fails_or_interrupts_a_start_the_emulator_stops(
+    parts: Parts, tmp_path: Path, step: str, problem: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that does not come to its end leaves nothing running."""
+    parts.fails_at = step
+    monkeypatch.setattr(parts, "note", lambda event: Parts.note(parts, event, problem))
+
+    with pytest.raises(problem), LocalCloud(app="python app.py", work_directory=tmp_path):
+        pass
+
+    assert parts.events[-1] == "emulator stop"
+    with pytest.raises(LocalCloudError):
+        running.find(tmp_path)
+
+
+def test_an_error_in_the_block_stops_everything_and_goes_on(parts: Parts, tmp_path: Path) -> None:
+    """The caller's own error is what the caller sees."""
+    with pytest.raises(ZeroDivisionError), LocalCloud(app="python app.py", work_directory=tmp_path):
+        _ = 1 / 0
+
+    assert parts.events[-2:] == ["mappings stop", "emulator stop"]
+
+
+def test_a_synthesized_app_is_not_synthesized_again(parts: Parts, tmp_path: Path) -> None:
+    """A folder of a cloud assembly is deployed as it is."""
+    write_assembly(tmp_path / "cdk.out", "unknown-account")
+
+    with LocalCloud(app="cdk.out", directory=tmp_path, work_directory=tmp_path / "work"):
+        pass
+
+    assert "synthesize" not in parts.events
+
+
+def test_an_app_that_names_its_account_gets_it(parts: Parts, tmp_path: Path) -> None:
+    """Stacks with an account of their own are deployed to that account."""
+    parts.account = "111122223333"
+
+    with LocalCloud(app="python app.py", work_directory=tmp_path):
+        assert running.find(tmp_path).account == "111122223333"
+
+
+def test_an_app_of_two_accounts_is_refused(parts: Parts, tmp_path: Path) -> None:
+    """What cannot run here is one sentence that names the accounts."""
+    write_assembly(tmp_path / "cdk.out", "111122223333", "444455556666")
+
+    with (
+        pytest.raises(LocalCloudError, match="111122223333, 444455556666"),
+        LocalCloud(app="cdk.out", directory=tmp_path, work_directory=tmp_path / "work"),
+    ):
+        pass
+
+
+def test_each_phase_is_timed(parts: Parts, tmp_path: Path) -> None:
+    """Where a start spends its time can be told."""
+    with LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud:
+        pass
+
+    phases = ["environments", "emulator", "synthesis", "assembly", "bootstrap", "deployment", "mappings", "stop"]
+    assert list(running_cloud.timings) == phases
