@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from urllib.parse import urlencode
 
 import urllib3
@@ -63,11 +64,19 @@ class SnsStandIn:
     def __init__(self, url: str) -> None:
         self.url = url
         self.confirmations: list[tuple[str, str]] = []
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.certificate_pem = _certificate(self._key)
         self._name = f"SimpleNotificationService-{uuid.uuid4().hex}.pem"
         self.certificate_url = f"{url}/{self._name}"
         self.app = Starlette(routes=[Route("/", self._confirm), Route("/{name}", self._serve_certificate)])
+
+    @cached_property
+    def _key(self) -> rsa.RSAPrivateKey:
+        # Made when first needed: it takes longer than everything else together.
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @cached_property
+    def certificate_pem(self) -> bytes:
+        """The certificate to check signatures with."""
+        return _certificate(self._key)
 
     def sign(self, fields: Mapping[str, str], *, version: str = "2") -> dict[str, str]:
         """*fields* with signature, its version and the certificate's address.
