@@ -37,8 +37,8 @@ class Retries:
 
     def longest_seconds(self, attempt_seconds: float) -> float:
         """Longest time that all attempts of at most *attempt_seconds* and the delays between them take."""
-        delays = (
-            min(_FIRST_DELAY_SECONDS * _BACKOFF_RATE**retry, _LONGEST_DELAY_SECONDS)
-            for retry in range(self.attempts - 1)
-        )
-        return self.attempts * attempt_seconds + sum(delays)
+        total, delay = self.attempts * attempt_seconds, _FIRST_DELAY_SECONDS
+        for _ in range(self.attempts - 1):
+            total += delay
+            delay = min(delay * _BACKOFF_RATE, _LONGEST_DELAY_SECONDS)
+        return total

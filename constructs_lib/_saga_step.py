@@ -12,13 +12,19 @@ from constructs_lib._checks import distinct, duration_between, matches
 _NAME = r"[A-Za-z][A-Za-z0-9_-]{0,49}"
 
 
+# An execution ends, uncompensated, at 25,000 events of history (service quotas). With every attempt that the options
+# allow used up, a step takes under 200: three per attempt, two per state.
+_MOST_STEPS = 100
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SagaStep:
     """One step of a saga: what to do, and how to undo it.
 
     *action* is invoked with `{"step", "execution", "input", "results"}`: the step's name, the execution's id, what the
     saga was started with, and the results of the steps before by name. What it returns becomes `results.<name>`. An
-    action may run more than once for one execution, so its effect must be idempotent under `execution` and `step`.
+    action may run more than once for one execution, so its effect must be idempotent under `execution` and `step`; one
+    that raises says that it left nothing behind that needs undoing.
 
     *compensation* is invoked with the same and `error`, the `{"Error", "Cause"}` that made the saga turn back; causes
     are cut after 8,192 characters. Its `results` hold those of all finished steps, its own among them. Where the
@@ -50,10 +56,13 @@ def check_steps(steps: Sequence[SagaStep]) -> None:
     """Refuse steps that make no saga.
 
     Raises:
-        ValueError: If there is none, two share a name, or an option of one is out of range.
+        ValueError: If there are none or too many, two share a name, or an option of one is out of range.
     """
-    if not steps:
-        raise ValueError("steps must hold at least one SagaStep, got none; a saga without steps does nothing")
+    if not 1 <= len(steps) <= _MOST_STEPS:
+        raise ValueError(
+            f"steps must hold 1 to {_MOST_STEPS} SagaSteps, got {len(steps)}; let the last step of a longer saga start "
+            "another one"
+        )
     for step in steps:
         if Token.is_unresolved(step.name):
             raise ValueError("SagaStep.name must be known at synth, got a value that CDK resolves later; write it out")

@@ -50,7 +50,7 @@ class SagaStateMachine(Construct):
     Args:
         scope: Construct that owns this one.
         id: Name of the saga, unique within *scope*.
-        steps: What to do, in order.
+        steps: What to do, in order; 1 to 100.
         timeout:
             Longest run of one execution, at most 365 days; it must be longer than the steps, their retries and their
             compensations can take. Default: 30 days, or that if it is longer.
@@ -62,13 +62,17 @@ class SagaStateMachine(Construct):
         role: What it runs as: it may invoke the functions of the steps, record, log and trace. Grants to the state
             machine itself have no effect; add them here.
         log_group: Where its events are logged.
-        compensation_alarm: Fires while a record is in that queue. None if no step has a compensation.
         failed_compensations: Queue of what could not be undone, one JSON message each: `function`, the `payload` to
             invoke it with, and its `error`. None if no step has a compensation.
+        alarms: All of the following that there are.
+        failed_alarm: Fires when an execution fails, undone or not.
+        timed_out_alarm: Fires when an execution runs into *timeout*.
+        aborted_alarm: Fires when an execution is stopped by hand.
+        compensation_alarm: Fires while a record is in `failed_compensations`. None if there is no such queue.
 
     Raises:
-        ValueError: If there is no step, two share a name, an option is out of range, or *timeout* could cut the saga
-            short.
+        ValueError: If there is no step or too many, two share a name, an option is out of range, or *timeout* could
+            cut the saga short.
     """
 
     def __init__(
@@ -91,7 +95,11 @@ class SagaStateMachine(Construct):
                 raise ValueError(f"{option} must be known at synth, got a value that CDK resolves later; give a number")
         between("max_attempts", max_attempts, 1, 10, way_out="raise `wait` or split the step for more patience")
         between(
-            "compensation_max_attempts", compensation_max_attempts, 1, 20, way_out="failures are kept for a redrive"
+            "compensation_max_attempts",
+            compensation_max_attempts,
+            1,
+            20,
+            way_out="what still fails is recorded and can be run by hand",
         )
         retries, compensation_retries = Retries(max_attempts), Retries(compensation_max_attempts)
 

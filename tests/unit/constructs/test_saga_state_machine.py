@@ -245,7 +245,11 @@ def test_metrics_are_those_of_this_saga() -> None:
 LONG = {"callback_timeout": Duration.days(7)}
 
 REFUSED: dict[str, tuple[Callable[[cdk.Stack], dict[str, Any]], list[str]]] = {
-    "no step": (lambda stack: {"steps": []}, ["steps", "at least one SagaStep", "none"]),
+    "no step": (lambda stack: {"steps": []}, ["steps", "1 to 100 SagaSteps", "got 0"]),
+    "more steps than an execution has events for": (
+        lambda stack: {"steps": [step(stack, f"s{index}") for index in range(101)]},
+        ["steps", "1 to 100 SagaSteps", "got 101"],
+    ),
     "a name twice": (lambda stack: {"steps": [step(stack, "a"), step(stack, "a")]}, ["steps", "'a' twice"]),
     "a name with a space": (lambda stack: {"steps": [step(stack, "a b")]}, ["SagaStep.name", "'a b'", "letter"]),
     "a name too long": (lambda stack: {"steps": [step(stack, "a" * 51)]}, ["SagaStep.name", "49"]),
