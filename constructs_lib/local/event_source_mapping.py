@@ -8,7 +8,7 @@ over HTTP, tests do it in virtual time. Every record that a `Fetch` brings is in
 discarded. The rules with their sources are in docs/conformance/event-source-mapping.md.
 """
 
-import zlib
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -63,6 +63,8 @@ class State:
     lanes: tuple[Lane, ...] = ()
     done_beyond: frozenset[str] = field(default_factory=frozenset)
     """Sequence numbers done after the checkpoint, where lanes have a memory of their own."""
+    skip: frozenset[str] = field(default_factory=frozenset)
+    """Those of them from before a pause: passed over when they are read again."""
     calls: int = 0
     fetching: int | None = None
     fetch_at: float = 0.0
@@ -116,6 +118,7 @@ class _Turn:
         self.shard_ended = state.shard_ended
         self.lanes = list(state.lanes)
         self.done_beyond = state.done_beyond
+        self.skip = state.skip
         self.calls = state.calls
         self.fetching = state.fetching
         self.fetch_at = state.fetch_at
@@ -132,6 +135,7 @@ class _Turn:
             shard_ended=self.shard_ended,
             lanes=tuple(self.lanes),
             done_beyond=self.done_beyond,
+            skip=self.skip,
             calls=self.calls,
             fetching=self.fetching,
             fetch_at=self.fetch_at,
@@ -181,7 +185,8 @@ class _Turn:
             item = Item(record, self.ordinal, self.read, matches)
             self.ordinal += 1
             self.read = record.sequence
-            if record.sequence in self.done_beyond:
+            if record.sequence in self.skip:
+                self.skip -= {record.sequence}
                 continue
             if matches or self.config.unknowns.filtered_records is FilteredRecords.TAKE_ROOM:
                 arrived.setdefault(self._lane_for(record), []).append(item)
@@ -201,6 +206,8 @@ class _Turn:
         if self.stopping and all(lane.call is None for lane in self.lanes):
             self.stopping = False
             self.lanes = []
+            self.skip |= self.done_beyond
+            self.done_beyond = frozenset()
             self.read = self.checkpoint
             self.shard_ended = False
         if self.enabled and not self.stopping and not self.lanes:
@@ -264,7 +271,10 @@ class _Turn:
             self.done_beyond |= {item.record.sequence for item in done}
 
     def _lane_for(self, record: Record) -> int:
-        return zlib.crc32(record.key.encode()) % len(self.lanes) if len(self.lanes) > 1 else 0
+        if len(self.lanes) == 1:
+            return 0
+        digest = hashlib.md5(record.key.encode(), usedforsecurity=False).digest()
+        return int.from_bytes(digest[:4]) % len(self.lanes)
 
     def _lane_of(self, call: int) -> int | None:
         return next((index for index, lane in enumerate(self.lanes) if lane.call == call), None)

@@ -133,7 +133,9 @@ class _Region:
             self.mappings.pop(mapping_id).stop(time.time())
         for mapping_id, item in listed.items():
             if mapping_id not in self.mappings:
-                self.mappings[mapping_id] = _Mapping(self._clients, self.name, self._poll_interval, self._unknowns)
+                self.mappings[mapping_id] = _Mapping(
+                    item, self._clients, self.name, self._poll_interval, self._unknowns
+                )
             self.mappings[mapping_id].refresh(item)
 
     def stop(self, deadline: float) -> None:
@@ -147,12 +149,14 @@ class _Region:
 class _Mapping:
     """One mapping: its settings as last seen, and a worker for each shard that may be read."""
 
-    def __init__(self, clients: Clients, region: str, poll_interval: float, unknowns: Unknowns) -> None:
+    def __init__(
+        self, item: Mapping[str, Any], clients: Clients, region: str, poll_interval: float, unknowns: Unknowns
+    ) -> None:
+        self._item = item
         self._clients = clients
         self._region = region
         self._poll_interval = poll_interval
         self._unknowns = unknowns
-        self._item: Mapping[str, Any] = {}
         self._settings: tuple[Config, Calls] | None = None
         self._workers: dict[str, ShardWorker] = {}
         self._finished: set[str] = set()

@@ -5,7 +5,6 @@ there is one, else the reading nearest to the documentation's words. Tests run e
 docs/conformance/event-source-mapping.md says for each why it is open.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from typing import Any
@@ -181,10 +180,8 @@ def choices(name: str) -> tuple[Any, ...]:
     return tuple(kind)
 
 
-def variants() -> Iterator[Unknowns]:
+def variants() -> tuple[Unknowns, ...]:
     """The usual choices, then each other choice by itself."""
     usual = Unknowns()
-    yield usual
-    for item in fields(Unknowns):
-        for choice in choices(item.name)[1:]:
-            yield replace(usual, **{item.name: choice})
+    others = [replace(usual, **{item.name: choice}) for item in fields(Unknowns) for choice in choices(item.name)[1:]]
+    return (usual, *others)
