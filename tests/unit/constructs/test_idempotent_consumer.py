@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.idempotent_consumer import IdempotentConsumer
@@ -294,3 +295,17 @@ def test_what_holds_data_keeps_its_identity(stack: cdk.Stack) -> None:
     """Queues and table have the same logical ids in every release: another id would leave what they hold behind."""
     assert queues(stack) == ("EventsQueue7396B467", "EventsDeadLetters8A90034E")
     assert list(resources(stack, "AWS::DynamoDB::Table")) == ["EventsDoneACAAD482"]
+
+
+@pytest.mark.requirement("LIB-07")
+def test_teardown_can_be_asked_for(source: Path) -> None:
+    """A stack for a try-out deletes all it made, if it says so of each part."""
+    stack = new_stack()
+    events = add(stack, source)
+    for part in (events.queue, events.dead_letter_queue, events.idempotency_table):
+        part.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
+    table = cast("dynamodb.CfnTable", events.idempotency_table.node.default_child)
+    table.deletion_protection_enabled = False
+    for kind in ("AWS::SQS::Queue", "AWS::DynamoDB::Table"):
+        assert {resource["DeletionPolicy"] for resource in resources(stack, kind).values()} == {"Delete"}
+    assert only(stack, "AWS::DynamoDB::Table")["DeletionProtectionEnabled"] is False

@@ -364,3 +364,14 @@ def test_what_holds_data_keeps_its_identity(stack: cdk.Stack) -> None:
 def test_the_template_names_no_path_of_this_machine(stack: cdk.Stack, source: Path) -> None:
     """What is synthesized here is what is synthesized anywhere."""
     assert str(source.parent) not in json.dumps(cdk.assertions.Template.from_stack(stack).to_json())
+
+
+@pytest.mark.requirement("LIB-07")
+def test_teardown_can_be_asked_for(source: Path) -> None:
+    """A stack for a try-out deletes all it made, if it says so of each part."""
+    stack = new_stack()
+    dependency = add(stack, source)
+    for part in (dependency.stream, dependency.quarantine.bucket):
+        part.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
+    for kind in ("AWS::Kinesis::Stream", "AWS::S3::Bucket"):
+        assert {resource["DeletionPolicy"] for resource in resources(stack, kind).values()} == {"Delete"}

@@ -71,7 +71,6 @@ def test_nothing_a_task_can_report_goes_uncaught(tasks: dict[str, Any]) -> None:
         assert caught[-1] == "States.ALL"
 
 
-@pytest.mark.requirement("ORC-04")
 def test_every_task_has_a_time_limit(tasks: dict[str, Any]) -> None:
     """A callback is waited for as long as its step says; a function, a minute longer than any can run."""
     assert {name: task["TimeoutSeconds"] for name, task in tasks.items()} == {
@@ -110,7 +109,6 @@ def test_the_role_may_do_what_the_steps_need_and_no_more(stack: cdk.Stack) -> No
     assert resources(stack, "AWS::IAM::Policy") == {}
 
 
-@pytest.mark.requirement("OBS-01")
 def test_executions_are_traced_and_logged_without_their_payloads(stack: cdk.Stack) -> None:
     """Every event is logged for a month and every execution traced; what they are about stays out of the logs."""
     machine = only(stack, "AWS::StepFunctions::StateMachine")
