@@ -5,7 +5,6 @@ out, and whatever refers to it gets a placeholder; the report names each of them
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -132,29 +131,31 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
     """
     stacks(assembly)
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(assembly, target, copy_function=_link)
     left_out: list[LeftOut] = []
     differences: dict[str, str] = {}
-    for path in sorted(target.rglob("*.template.json")):
-        if any(part.startswith("asset.") for part in path.relative_to(target).parts[:-1]):
+    for source, copy in _files(assembly, target):
+        if not source.name.endswith(".template.json"):
+            shutil.copyfile(source, copy)
             continue
-        template = json.loads(path.read_text())
-        omitted = _leave_out(template, path.name.removesuffix(".template.json"), deployable)
-        left_out += omitted
+        template = json.loads(source.read_text())
+        left_out += _leave_out(template, source.name.removesuffix(".template.json"), deployable)
         differences |= _differences(template)
-        if omitted:
-            # A file of its own first: until here it is the one of the assembly.
-            path.unlink()
-            path.write_text(json.dumps(template, indent=1))
+        copy.write_text(json.dumps(template, indent=1))
     return Report(tuple(left_out), dict(sorted(differences.items())))
 
 
-def _link(source: str, target: str) -> None:
-    """Assets are many files, and only read: they are linked where the file system can."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+def _files(assembly: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+    """Every file of the assembly and of those within it, with the place of its copy."""
+    target.mkdir(parents=True)
+    for source in sorted(assembly.iterdir()):
+        copy = target / source.name
+        if source.name.startswith("asset."):
+            # Thousands of files that are only read.
+            copy.symlink_to(source.resolve())
+        elif source.is_dir():
+            yield from _files(source, copy)
+        else:
+            yield source, copy
 
 
 def _differences(template: Mapping[str, Any]) -> dict[str, str]:
@@ -233,7 +234,7 @@ class _Replacement:
         def replace(match: re.Match[str]) -> str:
             return self._placeholder(match[1]) if match[1].partition(".")[0] in self.gone else match[0]
 
-        return re.sub(r"\$\{([^!}][^}]*)\}", replace, text)
+        return re.sub(r"\$\{([^}]+)\}", replace, text)
 
     def _placeholder(self, path: str) -> str:
         logical_id, _, attribute = path.partition(".")
