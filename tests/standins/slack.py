@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.standins.forms import form_of
 from tests.standins.record import Face, Ids, Message, Record
 from tests.standins.slack_blocks import face, problems
 
@@ -70,8 +71,7 @@ class SlackStandIn:
             raise _RefusedError("invalid_auth")
 
     async def _read(self, method: str, request: Request) -> Response:
-        form = await request.form() if request.method == "POST" else {}
-        query = {**request.query_params, **{name: str(value) for name, value in form.items()}}
+        query = {**request.query_params, **await form_of(request)}
         return self._history(query) if method == "conversations.history" else self._thread(query)
 
     async def _write(self, method: str, request: Request) -> Response:

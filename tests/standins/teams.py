@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.standins.forms import form_of
 from tests.standins.record import Face, Ids, Record
 
 APP_ID = "00000000-0000-4000-8000-000000000001"
@@ -57,7 +58,7 @@ class TeamsStandIn:
 
     async def _token(self, request: Request) -> Response:
         self._record.called("teams", "token")
-        form = await request.form()
+        form = await form_of(request)
         if form.get("grant_type") != "client_credentials":
             return _login_error(400, "unsupported_grant_type")
         if form.get("scope") != SCOPE:

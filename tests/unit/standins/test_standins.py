@@ -1,0 +1,307 @@
+"""The stand-ins: one port, faults, a live page, buttons."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+import urllib3
+
+from lambdas.interactions.domain import clicks, verify
+from tests.standins import MODES, Fault, PortTakenError, StandIns
+from tests.standins.buttons import NoSuchButtonError
+from tests.standins.faults import Mode
+
+BUTTON = {
+    "type": "button",
+    "text": {"type": "plain_text", "text": "Close"},
+    "action_id": "close",
+    "value": "acme/a1",
+}
+MESSAGE = {
+    "channel": "C0ACME",
+    "text": "title",
+    "blocks": [{"type": "actions", "elements": [BUTTON]}],
+    "metadata": {"event_type": "alert", "event_payload": {"alert_id": "a1", "version": 1, "region": "eu-west-1"}},
+}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[StandIns]:
+    with StandIns(port=0) as standins:
+        yield standins
+
+
+@pytest.fixture
+def standins(running: StandIns) -> StandIns:
+    running.record.clear()
+    running.faults.clear()
+    running.slack.refusals.clear()
+    running.interactions_url = None
+    return running
+
+
+@pytest.fixture
+def http() -> Iterator[urllib3.PoolManager]:
+    with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(total=5)) as pool:
+        yield pool
+
+
+def ask(http: urllib3.PoolManager, url: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    method = "GET" if body is None else "POST"
+    given = {"Content-Type": "application/json", "Authorization": "Bearer xoxb-standin"} | headers
+    answer = http.request(method, url, headers=given, body=None if body is None else json.dumps(body))
+    try:
+        return answer.status, json.loads(answer.data)
+    except ValueError:
+        return answer.status, answer.data
+
+
+def post(http: urllib3.PoolManager, standins: StandIns, **changes: Any) -> dict[str, Any]:
+    _, answer = ask(http, f"{standins.url}/slack/api/chat.postMessage", MESSAGE | changes)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_a_taken_port_is_one_clear_sentence(standins: StandIns) -> None:
+    """Whoever starts a second one is told what to do."""
+    port = int(standins.url.rsplit(":", 1)[1])
+    with (
+        pytest.raises(PortTakenError, match=rf"^Port {port} on 127.0.0.1 is taken; stop .*, or start .*\.$"),
+        StandIns(port),
+    ):
+        pass
+
+
+def test_stopping_waits_for_nobody(http: urllib3.PoolManager) -> None:
+    """Neither somebody who watches nor a request that hangs keeps it running, and the port is free again."""
+    with StandIns(port=0) as first:
+        first.fault("slack", "hang")
+        watching = http.request("GET", f"{first.url}/api/events", preload_content=False)
+        hanging = threading.Thread(target=_ignore, args=(http, f"{first.url}/slack/api/chat.update"))
+        hanging.start()
+        assert first.record.wait_for(lambda record: record.calls() == {"slack": {"faulted": 1}}, seconds=5)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 2
+    hanging.join()
+    watching.release_conn()
+    with StandIns(port=int(first.url.rsplit(":", 1)[1])):
+        pass
+
+
+def _ignore(http: urllib3.PoolManager, url: str) -> None:
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        http.request("POST", url)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.requirement("TST-03")
+def test_each_fault_looks_as_it_does_on_the_wire(standins: StandIns, http: urllib3.PoolManager, mode: Mode) -> None:
+    """And hits one provider only; only when up or slow does anything happen."""
+    standins.fault("slack", mode, milliseconds=30, retry_after=4)
+    begun = time.monotonic()
+    try:
+        answer = http.request(
+            "POST",
+            f"{standins.url}/slack/api/chat.postMessage",
+            headers={"Content-Type": "application/json", "Authorization": "Bearer xoxb-standin"},
+            body=json.dumps(MESSAGE),
+            timeout=0.3,
+        )
+        seen: object = (answer.status, answer.headers.get("Retry-After"), answer.data[:9])
+    except urllib3.exceptions.HTTPError as error:
+        seen = type(error).__name__
+    expected: dict[str, object] = {
+        "up": (200, None, b'{"ok":tru'),
+        "slow": (200, None, b'{"ok":tru'),
+        "down": (503, None, b"upstream "),
+        "throttled": (429, "4", b'{"ok":fal'),
+        "garbled": (200, None, b'{"ok": tr'),
+        "refuse": "ProtocolError",
+        "hang": "ReadTimeoutError",
+    }
+    assert seen == expected[mode]
+    assert (time.monotonic() - begun >= 0.03) or mode != "slow"
+    assert len(standins.record.messages()) == (1 if mode in ("up", "slow") else 0)
+    assert ask(http, f"{standins.url}/teams/v3/conversations/19:x/activities", {})[0] == 401
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"provider": "skype", "mode": "up"},
+        {"provider": "slack", "mode": "sideways"},
+        {"provider": "slack", "mode": "slow", "milliseconds": -1},
+        {"provider": "slack", "mode": "slow", "speed": 1},
+        ["slack"],
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(standins: StandIns, http: urllib3.PoolManager, wanted: Any) -> None:
+    """400 that says what a fault is; nothing changes."""
+    status, answer = ask(http, f"{standins.url}/api/faults", wanted)
+    assert (status, "a fault is" in answer["detail"]) == (400, True)
+    assert standins.faults.of("slack") == Fault()
+
+
+def test_faults_can_be_set_over_http(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """As the page does."""
+    ask(http, f"{standins.url}/api/faults", {"provider": "teams", "mode": "throttled", "retry_after": 9})
+    assert standins.faults.of("teams") == Fault(mode="throttled", retry_after=9)
+    assert ask(http, f"{standins.url}/api/faults")[1]["teams"]["mode"] == "throttled"
+
+
+def test_what_is_posted_is_on_record_with_its_times(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """For programs in the same process, and as JSON."""
+    payload = {"alert_id": "a1", "version": 2, "opened_at": "2020-01-01T00:00:00.000Z"}
+    post(http, standins, metadata={"event_type": "alert", "event_payload": payload})
+    (message,) = standins.record.messages("slack")
+    assert (message.target, message.shows.alert_id, message.versions) == ("C0ACME", "a1", (2,))
+    assert message.latency_seconds is not None
+    assert message.latency_seconds > 1_000_000
+    snapshot = ask(http, f"{standins.url}/api/messages")[1]
+    assert snapshot["messages"][0]["shows"]["version"] == 2
+    assert snapshot["calls"] == {"slack": {"chat.postMessage": 1}}
+
+
+def test_somebody_who_waits_hears_of_the_change(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """A condition is looked at again with every change, and given up in the end."""
+    waiting: list[bool] = []
+    waiter = threading.Thread(
+        target=lambda: waiting.append(standins.record.wait_for(lambda record: bool(record.messages()), seconds=5))
+    )
+    waiter.start()
+    post(http, standins)
+    waiter.join()
+    assert waiting == [True]
+    assert not standins.record.wait_for(lambda record: len(record.messages()) == 2, seconds=0.01)
+
+
+POST = "chat.postMessage"
+REFUSALS: list[tuple[str, Any, dict[str, str], str]] = [
+    (POST, MESSAGE, {"Authorization": "xoxb-standin"}, "not_authed"),
+    (POST, MESSAGE, {"Authorization": "Bearer xoxb-other"}, "invalid_auth"),
+    ("chat.delete", MESSAGE, {}, "unknown_method"),
+    (POST, MESSAGE, {"Content-Type": "text/plain"}, "invalid_post_type"),
+    (POST, [], {}, "json_not_object"),
+    (POST, MESSAGE | {"channel": "#alerts"}, {}, "channel_not_found"),
+    (POST, {"channel": "C1"}, {}, "no_text"),
+    (POST, MESSAGE | {"metadata": {"event_type": "x"}}, {}, "invalid_metadata_format"),
+    (POST, MESSAGE | {"blocks": []}, {}, "invalid_blocks"),
+    (POST, MESSAGE | {"blocks": [{"type": "section"}]}, {}, "invalid_blocks"),
+    (POST, MESSAGE | {"blocks": [{"type": "actions", "elements": [BUTTON] * 2}]}, {}, "invalid_blocks"),
+    (POST, MESSAGE | {"thread_ts": "1.0"}, {}, "thread_not_found"),
+    ("chat.update", MESSAGE | {"ts": "1.0"}, {}, "message_not_found"),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{index}-{each[3]}" for index, each in enumerate(REFUSALS)])
+def test_slack_refuses_what_slack_would(
+    standins: StandIns, http: urllib3.PoolManager, refusal: tuple[str, Any, dict[str, str], str]
+) -> None:
+    """With the error names of Slack's own, so that a message that passes here passes there."""
+    method, body, headers, error = refusal
+    status, answer = ask(http, f"{standins.url}/slack/api/{method}", body, **headers)
+    assert (status, answer["ok"], answer["error"]) == (200, False, error)
+    assert standins.record.messages() == []
+
+
+class Api(BaseHTTPRequestHandler):
+    """The system's address for interactions: keeps what arrives."""
+
+    arrived: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.arrived.append(({name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def api() -> Iterator[HTTPServer]:
+    Api.arrived = []
+    with HTTPServer(("127.0.0.1", 0), Api) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_pressed_button_arrives_signed_as_slack_signs(
+    standins: StandIns, http: urllib3.PoolManager, api: HTTPServer
+) -> None:
+    """The system's own check passes, and it reads who pressed what; over HTTP as in the process."""
+    message_id = post(http, standins)["ts"]
+    standins.interactions_url = {"eu-west-1": f"http://127.0.0.1:{api.server_port}/slack/interactions"}
+    assert standins.press(message_id, "close", user="bob") == 200
+    pressed = {"message_id": message_id, "action_id": "close"}
+    assert ask(http, f"{standins.url}/api/press", pressed) == (200, {"status": 200})
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    for (headers, body), name in zip(Api.arrived, ("bob", "ada"), strict=True):
+        verify(headers=headers, body=body, secret=standins.slack_signing_secret, now=now)
+        (click,) = clicks(body, now=now)
+        assert (click.tenant, click.request.alert_id, click.request.kind) == ("acme", "a1", "close")
+        assert click.request.actor.startswith(name)
+
+
+def test_a_button_that_is_not_there_cannot_be_pressed(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """Nor one that leads nowhere; the page is told why."""
+    message_id = post(http, standins)["ts"]
+    with pytest.raises(NoSuchButtonError, match="interactions_url"):
+        standins.press(message_id, "close")
+    standins.interactions_url = "http://127.0.0.1:1/"
+    with pytest.raises(NoSuchButtonError, match="acknowledge"):
+        standins.press(message_id, "acknowledge")
+    assert ask(http, f"{standins.url}/api/press", {"message_id": "x", "action_id": "close"})[0] == 404
+    assert ask(http, f"{standins.url}/api/press", {"message_id": "x"})[0] == 400
+    assert standins.press(message_id, "close") == 0
+
+
+def test_the_page_needs_nothing_from_elsewhere(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """It works offline, and its own policy forbids it to load anything."""
+    answer = http.request("GET", f"{standins.url}/")
+    page = answer.data.decode()
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "http://" not in page
+    assert "https://" not in page
+    assert '<html lang="en">' in page
+
+
+def test_the_page_hears_of_every_change(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """A snapshot at once, and another when something happens."""
+    events = http.request("GET", f"{standins.url}/api/events", preload_content=False)
+    try:
+        assert _next_event(events)["messages"] == []
+        post(http, standins)
+        assert [each["message_id"] for each in _next_event(events)["messages"]]
+    finally:
+        events.close()
+
+
+def _next_event(events: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    data = b""
+    while not data.endswith(b"\n\n"):
+        data += events.read(1)
+    event = json.loads(data.removeprefix(b"data: "))
+    assert isinstance(event, dict)
+    return event
+
+
+def test_no_page_from_elsewhere_gets_in(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """A name that points to this machine is refused, and so is a form, which a browser sends without asking."""
+    assert http.request("GET", f"{standins.url}/", headers={"Host": "evil.example"}).status == 400
+    form = http.request(
+        "POST",
+        f"{standins.url}/api/faults",
+        headers={"Content-Type": "text/plain"},
+        body='{"provider": "slack", "mode": "down"}',
+    )
+    assert form.status == 400
+    assert standins.faults.of("slack").mode == "up"
