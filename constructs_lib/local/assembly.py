@@ -16,6 +16,7 @@ from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.limits import DIFFERENCES, STAND_INS, UNDEPLOYABLE
 
 DEFAULT_QUALIFIER = "hnb659fds"
+_PACKED_ASSETS = ".cache"
 _PLACEHOLDER = "left-out-of-the-local-cloud"
 
 
@@ -130,7 +131,7 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
         LocalCloudError: If *assembly* is not a synthesized cloud assembly.
     """
     stacks(assembly)
-    shutil.rmtree(target, ignore_errors=True)
+    _clear(target)
     left_out: list[LeftOut] = []
     differences: dict[str, str] = {}
     for source, copy in _files(assembly, target):
@@ -144,14 +145,26 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
     return Report(tuple(left_out), dict(sorted(differences.items())))
 
 
+def _clear(target: Path) -> None:
+    """Remove everything but the CDK CLI's packed assets, which it finds again by their hash: packing takes seconds."""
+    for entry in target.iterdir() if target.exists() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            if entry.name != _PACKED_ASSETS:
+                shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
 def _files(assembly: Path, target: Path) -> Iterator[tuple[Path, Path]]:
     """Every file of the assembly and of those within it, with the place of its copy."""
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     for source in sorted(assembly.iterdir()):
         copy = target / source.name
         if source.name.startswith("asset."):
             # Thousands of files that are only read.
             copy.symlink_to(source.resolve())
+        elif source.name == _PACKED_ASSETS:
+            continue
         elif source.is_dir():
             yield from _files(source, copy)
         else:

@@ -156,3 +156,19 @@ def test_what_is_no_assembly_is_named(tmp_path: Path) -> None:
     """A wrong folder is one clear sentence."""
     with pytest.raises(LocalCloudError, match="is not a cloud assembly"):
         derive(tmp_path, tmp_path / "copy", deployable=KNOWN)
+
+
+def test_a_second_copy_replaces_the_first_but_for_packed_assets(tmp_path: Path) -> None:
+    """Nothing of an earlier app is deployed again; what the CLI packed for it need not be packed again."""
+    copy = tmp_path / "copy"
+    derive(assembly(tmp_path / "first", {"Queue": {"Type": "AWS::SQS::Queue"}}), copy, deployable=KNOWN)
+    (copy / ".cache").mkdir()
+    (copy / ".cache" / "1.zip").touch()
+    (copy / "assembly-Old").mkdir()
+    (copy / "Old.template.json").touch()
+
+    derive(assembly(tmp_path / "second", {}), copy, deployable=KNOWN)
+
+    assert json.loads((copy / "Orders.template.json").read_text())["Resources"] == {}
+    assert sorted(path.name for path in copy.iterdir()) == [".cache", "Orders.template.json", "manifest.json"]
+    assert (copy / ".cache" / "1.zip").exists()
