@@ -7,8 +7,9 @@ An event is done only when its alert is stored and all that follows from it is o
 from dataclasses import dataclass
 from typing import Protocol
 
-from lambdas.process_event.aggregation import Aggregator, Joined, Newcomer
+from lambdas.process_event.aggregation import Aggregator, Joined
 from lambdas.process_event.classification import classify, fingerprint
+from lambdas.process_event.generations import Newcomer
 from lambdas.process_event.links import links_of
 from lambdas.shared.alert import REMEMBERED_EVENTS, Kind, Summary
 from lambdas.shared.codes import Code, Log

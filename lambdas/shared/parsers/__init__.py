@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from lambdas.shared.messages import MalformedMessageError, ReceivedEvent
 from lambdas.shared.parsers import cloudwatch, eventbridge, generic, topics
 from lambdas.shared.parsers.parsed import LONGEST_TEXT, LONGEST_TITLE, ParsedEvent, State, UnreadableError
-from lambdas.shared.parsers.reading import clean, one_line, shorten
+from lambdas.shared.parsers.reading import one_line, shorten
 from lambdas.shared.sns_message import UNSUBSCRIPTION, SnsMessage
 
 __all__ = ["ParsedEvent", "State", "parse"]
@@ -27,11 +27,7 @@ def parse(event: ReceivedEvent) -> ParsedEvent:
     # Nesting that the parser just bears is too deep for what comes after it.
     except RecursionError:
         parsed = _unreadable(event, "its JSON is nested too deeply")
-    return replace(
-        parsed,
-        title=one_line(clean(parsed.title), LONGEST_TITLE),
-        text=shorten(clean(parsed.text), LONGEST_TEXT),
-    )
+    return replace(parsed, title=one_line(parsed.title, LONGEST_TITLE), text=shorten(parsed.text, LONGEST_TEXT))
 
 
 def _from_sns(event: ReceivedEvent) -> ParsedEvent:
@@ -68,12 +64,12 @@ def _from_http(event: ReceivedEvent) -> ParsedEvent:
     return generic.from_text(text)
 
 
-def _from_object(fields: Mapping[str, Any], *, where: str = "") -> ParsedEvent:
-    if "AlarmName" in fields and "NewStateValue" in fields:
-        return cloudwatch.from_action(fields)
-    if eventbridge.matches(fields):
-        return eventbridge.parse(fields)
-    return generic.from_fields(fields, where=where)
+def _from_object(value: Mapping[str, Any], *, where: str = "") -> ParsedEvent:
+    if "AlarmName" in value and "NewStateValue" in value:
+        return cloudwatch.from_action(value)
+    if eventbridge.matches(value):
+        return eventbridge.parse(value)
+    return generic.from_fields(value, where=where)
 
 
 def _unreadable(event: ReceivedEvent, reason: str) -> ParsedEvent:
@@ -90,10 +86,14 @@ def _unreadable(event: ReceivedEvent, reason: str) -> ParsedEvent:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\ud" in text.lower():
+            # It may spell half a character, which nothing after this can store.
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     # Deep nesting exhausts the parser's stack: unreadable like any other text.
     except (ValueError, RecursionError):
         return None
+    return value
 
 
 def _says_json(content_type: str) -> bool:

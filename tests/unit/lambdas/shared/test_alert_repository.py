@@ -1,6 +1,9 @@
-"""The alerts table: own rows only, nobody's write lost, notes that only move forward."""
+"""The alerts table: own rows only, nobody's write lost, notes that only move forward.
 
-from collections.abc import Iterator
+The table in memory that other tests use has to pass what the real one passes.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,10 +11,13 @@ import pytest
 
 from lambdas.shared.alert import Action, AlertRow, Delivery, Link, RevisionConflictError, Summary
 from lambdas.shared.alert_repository import AlertRepository
+from tests.unit.lambdas.shared.memory_alerts import MemoryAlerts, World
 from tests.unit.lambdas.shared.tables import ALERTS, tables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+Regions = Callable[[str], AlertRepository | MemoryAlerts]
 
 AT = "2026-11-21T03:40:00.000Z"
 SUMMARY = Summary(
@@ -44,16 +50,27 @@ def repository(client: "DynamoDBClient") -> AlertRepository:
     return AlertRepository(client, ALERTS, "us-east-1")
 
 
-def test_a_row_comes_back_as_it_was_saved(repository: AlertRepository) -> None:
+@pytest.fixture(params=["table", "memory"])
+def regions(request: pytest.FixtureRequest, client: "DynamoDBClient") -> Regions:
+    """Makes the repository of a region."""
+    if request.param == "table":
+        return lambda region: AlertRepository(client, ALERTS, region)
+    world = World()
+    return lambda region: MemoryAlerts(world, region)
+
+
+def test_a_row_comes_back_as_it_was_saved(regions: Regions) -> None:
     """Every fact survives the way through the table."""
+    repository = regions("us-east-1")
     action = Action(action_id="x", kind="acknowledge", actor="Ada", at=AT)
     saved = repository.save_facts(ROW.with_action(action))
     assert repository.rows("a1") == [saved]
     assert saved.revision == 1
 
 
-def test_two_writers_of_one_region_never_overwrite_each_other(repository: AlertRepository) -> None:
+def test_two_writers_of_one_region_never_overwrite_each_other(regions: Regions) -> None:
     """The second of two that read the same revision is told to decide again."""
+    repository = regions("us-east-1")
     saved = repository.save_facts(ROW)
     repository.save_facts(saved.with_event("e2", at=AT, summary=SUMMARY))
     with pytest.raises(RevisionConflictError):
@@ -63,8 +80,9 @@ def test_two_writers_of_one_region_never_overwrite_each_other(repository: AlertR
     assert repository.rows("a1")[0].event_ids == ("e1", "e2")
 
 
-def test_another_regions_row_is_not_ours_to_write(repository: AlertRepository) -> None:
+def test_another_regions_row_is_not_ours_to_write(regions: Regions) -> None:
     """Replication lets the last writer win, so each row has one writing region."""
+    repository = regions("us-east-1")
     with pytest.raises(ValueError, match="eu-west-1 may not be written from us-east-1"):
         repository.save_facts(replace(ROW, region="eu-west-1"))
 
@@ -91,9 +109,9 @@ def test_a_region_that_only_delivers_leaves_no_row_for_ever(
     assert repository.save_facts(ROW).revision == 1
 
 
-def test_the_highest_generation_any_region_remembers_is_the_hint(client: "DynamoDBClient") -> None:
+def test_the_highest_generation_any_region_remembers_is_the_hint(regions: Regions) -> None:
     """A region that was away starts where the others are."""
-    here, there = (AlertRepository(client, ALERTS, region) for region in ("us-east-1", "eu-west-1"))
+    here, there = regions("us-east-1"), regions("eu-west-1")
     assert here.generation_hint("acme", "f1") == 1
     there.remember_generation(replace(ROW, region="eu-west-1", generation=3))
     here.remember_generation(replace(ROW, generation=2))
@@ -101,9 +119,9 @@ def test_the_highest_generation_any_region_remembers_is_the_hint(client: "Dynamo
     assert here.generation_hint("other", "f1") == 1
 
 
-def test_the_latest_recovery_of_any_region_counts_and_hints_do_not_erase_it(client: "DynamoDBClient") -> None:
+def test_the_latest_recovery_of_any_region_counts_and_hints_do_not_erase_it(regions: Regions) -> None:
     """An older all-clear that comes late changes nothing."""
-    here, there = (AlertRepository(client, ALERTS, region) for region in ("us-east-1", "eu-west-1"))
+    here, there = regions("us-east-1"), regions("eu-west-1")
     assert here.recovered_at("acme", "f1") is None
     here.remember_recovery("acme", "f1", recovered_at="2026-11-21T03:50:00.000Z")
     here.remember_recovery("acme", "f1", recovered_at="2026-11-21T03:45:00.000Z")
