@@ -46,20 +46,21 @@ def problems(
     for row in rows:
         by_alert[row.alert_id].append(row)
     alerts = [alert for group in by_alert.values() if (alert := merge(group))]
-    joined = Counter(event for group in by_alert.values() for row in group for event in row.event_ids)
-    tenants = {event: row.tenant for group in by_alert.values() for row in group for event in row.event_ids}
+    # One event may be sent to two tenants: it joins an alert of each.
+    joined = Counter((row.tenant, event) for group in by_alert.values() for row in group for event in row.event_ids)
     posts: dict[str, list[Shown]] = defaultdict(list)
     for post in shown:
         posts[post.alert_id].append(post)
 
     found = []
-    wanted = {event.event_id: event for event in accepted}
-    for event in wanted.values():
-        if joined[event.event_id] != 1:
-            found.append(f"{event.name} ({event.event_id}) joined {joined[event.event_id]} alerts, not 1")
-        elif tenants[event.event_id] != event.tenant:
-            found.append(f"{event.name} ({event.event_id}) joined an alert of {tenants[event.event_id]}, not its own")
-    found += [f"event {event} was never accepted, yet it joined an alert" for event in joined.keys() - wanted.keys()]
+    wanted = {(event.tenant, event.event_id): event for event in accepted}
+    for key, event in wanted.items():
+        if joined[key] != 1:
+            found.append(f"{event.name} ({event.event_id}) joined {joined[key]} alerts of {event.tenant}, not 1")
+    found += [
+        f"event {event} of {tenant} was never accepted, yet it joined an alert"
+        for tenant, event in sorted(joined.keys() - wanted.keys())
+    ]
     for alert in alerts:
         remembered = sum(len(row.event_ids) for row in by_alert[alert.alert_id])
         if alert.count != remembered:

@@ -39,14 +39,14 @@ def test_rows_of_two_regions_add_up() -> None:
 def test_a_missing_event_is_noticed() -> None:
     """What was accepted must be in an alert."""
     (problem,) = problems([*EVENTS, Accepted(event_id="e3", tenant="acme", name="disk")], [ROW], [POST], HOMES)
-    assert problem == "disk (e3) joined 0 alerts, not 1"
+    assert problem == "disk (e3) joined 0 alerts of acme, not 1"
 
 
 def test_an_event_counted_twice_is_noticed() -> None:
     """A duplicate may not count in a second alert."""
     second = replace(ROW, alert_id=alert_id_of("acme", "cpu", 2), event_ids=("e1",), count=1)
     found = problems(EVENTS, [ROW, second], [POST, replace(POST, alert_id=second.alert_id, version=1)], HOMES)
-    assert found == ["cpu (e1) joined 2 alerts, not 1"]
+    assert found == ["cpu (e1) joined 2 alerts of acme, not 1"]
 
 
 def test_an_alert_without_a_post_is_noticed() -> None:
@@ -81,14 +81,25 @@ def test_a_wrong_count_is_noticed() -> None:
 
 def test_the_wrong_tenant_is_noticed() -> None:
     """An event may not end in somebody else's alert."""
-    (problem,) = problems([EVENTS[0], replace(EVENTS[1], tenant="globex")], [ROW], [POST], HOMES)
-    assert problem == "cpu (e2) joined an alert of acme, not its own"
+    found = problems([EVENTS[0], replace(EVENTS[1], tenant="globex")], [ROW], [POST], HOMES)
+    assert found == [
+        "cpu (e2) joined 0 alerts of globex, not 1",
+        "event e2 of acme was never accepted, yet it joined an alert",
+    ]
+
+
+def test_one_event_of_two_tenants_joins_an_alert_of_each() -> None:
+    """Two endpoints may be subscribed to one topic."""
+    other = replace(ROW, alert_id=alert_id_of("globex", "cpu", 1), tenant="globex", count=2, event_ids=("e1", "e2"))
+    events = [*EVENTS, *(replace(event, tenant="globex") for event in EVENTS)]
+    posts = [POST, Shown(provider="teams", target="19:x", alert_id=other.alert_id, version=2)]
+    assert problems(events, [ROW, other], posts, HOMES) == []
 
 
 def test_events_and_posts_from_nowhere_are_noticed() -> None:
     """What was never accepted cannot have happened."""
     found = problems(EVENTS[:1], [ROW], [POST, replace(POST, alert_id="ghost")], HOMES)
     assert found == [
-        "event e2 was never accepted, yet it joined an alert",
+        "event e2 of acme was never accepted, yet it joined an alert",
         "slack shows ghost, which no table holds",
     ]
