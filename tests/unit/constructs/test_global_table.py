@@ -54,7 +54,6 @@ def test_a_table_can_be_torn_down_on_request() -> None:
     assert not any(copy.get("DeletionProtectionEnabled") for copy in table["Properties"]["Replicas"])
 
 
-@pytest.mark.requirement("MRG-13")
 def test_each_copy_that_falls_behind_is_noticed() -> None:
     """One alarm per receiving region watches that region's latency for this table, and no other's."""
     stack = new_stack("us-east-1")

@@ -65,7 +65,6 @@ def test_domain_zone_and_region_are_configuration_only() -> None:
         assert record["Region"] == region
 
 
-@pytest.mark.requirement("MRG-01")
 def test_dns_names_the_nearest_healthy_region() -> None:
     """Each region has a latency record with an identifier of its own, which its own health check takes out."""
     identifiers = set()
