@@ -65,8 +65,6 @@ class Question:
     keys: Sequence[str] = ()
     later: Sequence[str] = ()
     """Sent once the function has seen the first batch."""
-    patience: float = 15.0
-    """Seconds without a batch after which the function has seen everything."""
 
 
 REPORT = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
@@ -166,7 +164,11 @@ class Probe:
 
     region: str
     endpoint_url: str | None = None
-    credentials: dict[str, str] = field(default_factory=dict)
+    credentials: dict[str, Any] = field(default_factory=dict)
+    start_patience: float = 240.0
+    """Seconds to wait for the first batch: a new mapping may take minutes to start on AWS."""
+    patience: float = 75.0
+    """Seconds without a batch after which the function has seen everything."""
     prefix: str = field(default_factory=lambda: f"mapping-probe-{uuid.uuid4().hex[:8]}")
 
     def client(self, service: str) -> Any:
@@ -214,7 +216,7 @@ class Probe:
             Handler="handler.handle",
             Role=role,
             Timeout=30,
-            Code={"ZipFile": _zipped(HANDLER)},
+            Code={"ZipFile": zipped(HANDLER)},
             Environment={"Variables": {"SEEN": seen, "FAIL": question.fail, "MODE": question.mode}},
         )
         cleanup.callback(functions.delete_function, FunctionName=name)
@@ -229,24 +231,25 @@ class Probe:
         )["UUID"]
         cleanup.callback(functions.delete_event_source_mapping, UUID=mapping)
         later = list(question.later)
-        # A new mapping may take minutes to start on AWS.
-        patience = question.patience if self.endpoint_url else 240.0
+        patience = self.start_patience
         last = time.monotonic()
         while time.monotonic() - last < patience:
             for message in sqs.receive_message(QueueUrl=seen, WaitTimeSeconds=1).get("Messages", ()):
                 sqs.delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
-                last, patience = time.monotonic(), question.patience * (1 if self.endpoint_url else 5)
+                last, patience = time.monotonic(), self.patience
                 yield json.loads(message["Body"])
                 if later:
                     self._put(kinesis, name, later, question.keys[1:] or ["key"] * len(later))
                     later = []
 
-    def _put(self, kinesis: Any, stream: str, labels: Sequence[str], keys: Sequence[str]) -> None:
+    @staticmethod
+    def _put(kinesis: Any, stream: str, labels: Sequence[str], keys: Sequence[str]) -> None:
         for label, key in zip(labels, keys, strict=False):
             kinesis.put_record(StreamName=stream, PartitionKey=key, Data=json.dumps({"label": label}).encode())
 
 
-def _zipped(source: str) -> bytes:
+def zipped(source: str) -> bytes:
+    """A function's code with this handler."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("handler.py", source)

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from constructs_lib.local.emulator import Emulator
 from constructs_lib.local.event_source_mapping_runner import MappingRunner, MappingStatus
 from constructs_lib.local.event_source_mapping_unknowns import Backoff, Unknowns
-from tests.e2e.event_source_mapping_probe import QUESTIONS, Probe
+from tests.e2e.event_source_mapping_probe import QUESTIONS, Probe, zipped
 
 pytestmark = pytest.mark.local_cloud
 
@@ -38,7 +37,8 @@ def runner(emulator: Emulator) -> Iterator[MappingRunner]:
 
 @pytest.fixture
 def probe(emulator: Emulator) -> Probe:
-    return Probe(REGION, emulator.url, {"aws_access_key_id": "test", "aws_secret_access_key": "test"})
+    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return Probe(REGION, emulator.url, credentials, start_patience=20.0, patience=4.0)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -53,15 +53,13 @@ def status(runner: MappingRunner, function: str) -> MappingStatus:
 
 
 def function(probe: Probe, name: str, source: str) -> None:
-    from tests.e2e.event_source_mapping_probe import _zipped
-
     probe.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
         Handler="handler.handle",
         Role="arn:aws:iam::000000000000:role/worker",
         Timeout=30,
-        Code={"ZipFile": _zipped(source)},
+        Code={"ZipFile": zipped(source)},
     )
 
 
@@ -79,7 +77,7 @@ def delivered(runner: MappingRunner, name: str) -> int:
 
 def test_the_probe_finds_the_choices_the_local_cloud_was_started_with(runner: MappingRunner, probe: Probe) -> None:
     """So it can tell them apart, and the runner keeps every rule that the state machine knows."""
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(len(QUESTIONS)) as pool:
         answers = dict(zip([one.unknown for one in QUESTIONS], pool.map(probe.ask, QUESTIONS), strict=True))
     assert answers == {name: getattr(UNKNOWNS, name).name for name in answers}
 
