@@ -231,10 +231,7 @@ def merge(rows: Iterable[AlertRow]) -> Alert | None:
 def _merge_deliveries(deliveries: list[Delivery]) -> Delivery | None:
     if not deliveries:
         return None
-    first = min(
-        deliveries,
-        key=lambda known: (known.delivered_at or "~", known.attempted_at, known.target, known.message_id or ""),
-    )
+    first = min(deliveries, key=lambda known: (known.delivered_at or "~", known.attempted_at))
     same = [known for known in deliveries if known.message_id == first.message_id]
     pages: dict[int, str] = {}
     for delivery in deliveries:

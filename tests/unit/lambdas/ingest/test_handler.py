@@ -202,6 +202,7 @@ def test_without_an_id_the_same_content_within_a_minute_is_the_same_event(world:
 
 
 @pytest.mark.requirement("SEC-07")
+@settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128))
 def test_no_tenant_can_occupy_anothers_event_ids(key: str) -> None:
     """The same key, topic or event at two tenants is two events."""
@@ -212,7 +213,7 @@ def test_no_tenant_can_occupy_anothers_event_ids(key: str) -> None:
 
 
 @pytest.mark.requirement("SEC-08")
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.binary(max_size=200) | st.text(max_size=100).map(str.encode),
     st.dictionaries(

@@ -163,6 +163,31 @@ def test_an_alarm_that_returns_to_ok_closes_its_alert(system: System) -> None:
 
 
 @pytest.mark.requirement("PRC-07")
+def test_an_all_clear_delivered_again_finds_the_alert_it_closed(system: System) -> None:
+    """What follows from it is sent again, also when trouble has begun anew."""
+    system.join(alarm("a", 0))
+    closed = system.joined(all_clear("ok", 5))
+    for _ in range(2):
+        again = system.join(all_clear("ok", 5))
+        assert again is not None
+        assert again.repeated
+        assert again.alert == closed
+        system.join(alarm("b", 6))
+
+
+def test_a_long_series_is_not_walked_from_its_beginning(system: System) -> None:
+    """However many generations there were, a few reads find the open one."""
+    for generation in range(30):
+        system.join(event(f"e{generation}", 2 * generation, kind="notification"))
+    reads: list[str] = []
+    repository = MemoryAlerts(system.world)
+    system.world.before_read = reads.append
+    Aggregator(repository, nothing).join(event("last", 2 * 29 + 0.5, kind="notification"))
+    assert system.alerts()[-1].count == 2
+    assert len(reads) <= 2
+
+
+@pytest.mark.requirement("PRC-07")
 def test_an_all_clear_without_an_open_alert_creates_nothing(system: System) -> None:
     """A new alarm goes to OK first of all; nobody wants to read that."""
     assert system.join(all_clear("ok", 0)) is None

@@ -8,12 +8,13 @@ from lambdas.shared.alert import AlertRow, RevisionConflictError
 
 @dataclass
 class World:
-    """What is stored, and a hook that runs before each write of facts, to let others in between."""
+    """What is stored, and hooks: one before each write of facts, to let others in between; one before each read."""
 
     rows: dict[tuple[str, str], AlertRow] = field(default_factory=dict)
     hints: dict[tuple[str, str, str], int] = field(default_factory=dict)
     recoveries: dict[tuple[str, str, str], str] = field(default_factory=dict)
     before_save: list[Callable[[], object]] = field(default_factory=list)
+    before_read: Callable[[str], object] = lambda alert_id: None
 
 
 @dataclass
@@ -24,6 +25,7 @@ class MemoryAlerts:
     region: str = "us-east-1"
 
     def rows(self, alert_id: str) -> list[AlertRow]:
+        self.world.before_read(alert_id)
         return [row for (known, _), row in sorted(self.world.rows.items()) if known == alert_id]
 
     def save_facts(self, row: AlertRow) -> AlertRow:

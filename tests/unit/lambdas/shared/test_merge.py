@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.alert import REMEMBERED_EVENTS, Action, AlertRow, Delivery, Summary, merge
@@ -59,6 +59,7 @@ rows = st.dictionaries(regions, st.tuples(steps, st.none() | deliveries), min_si
 
 
 @pytest.mark.requirement("IDM-08")
+@settings(deadline=None)
 @given(rows.flatmap(lambda known: st.tuples(st.just(known), st.permutations(known))))
 def test_the_order_of_rows_does_not_matter(pair: tuple[list[AlertRow], list[AlertRow]]) -> None:
     """Two readers who see the same rows see the same alert."""
@@ -66,6 +67,7 @@ def test_the_order_of_rows_does_not_matter(pair: tuple[list[AlertRow], list[Aler
     assert merge(known) == merge(shuffled)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_versions_and_counts_of_all_regions_add_up(known: list[AlertRow]) -> None:
     """No region's fact is left out of the version that must be visible."""
@@ -78,6 +80,7 @@ def test_versions_and_counts_of_all_regions_add_up(known: list[AlertRow]) -> Non
     assert (alert.closed_at is None) == all(row.closed_at is None for row in known)
 
 
+@settings(deadline=None)
 @given(rows, regions, times, summaries)
 def test_the_version_grows_with_each_fact_and_only_with_it(
     known: list[AlertRow], region: str, at: str, summary: Summary

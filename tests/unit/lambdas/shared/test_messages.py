@@ -56,7 +56,6 @@ def test_a_field_that_holds_something_else_is_named(kind: Any, body: dict[str, A
         kind.from_body(body)
 
 
-@pytest.mark.requirement("OBS-02")
 def test_every_code_is_unique_and_well_formed() -> None:
     """Alarms and searches go by them."""
     codes = [known.code for known in Code]

@@ -154,6 +154,15 @@ def test_a_removed_message_is_posted_anew() -> None:
     assert provider.shown == {"m1": 2}
 
 
+def test_a_message_found_after_a_crash_is_brought_up_to_date() -> None:
+    """It is there, but shows what was known before the crash."""
+    alerts, provider = world(row(count=2, delivery=Delivery(attempted_at=OPENED, target="C0ACME")))
+    provider.shown["m1"] = 1
+    deliver(notifier(alerts, provider), command(min_version=2))
+    assert provider.calls == ["find", "update"]
+    assert provider.shown == {"m1": 2}
+
+
 def test_a_region_that_is_not_the_owner_holds_the_tenant_for_a_moment() -> None:
     """Nothing is posted while the owner is about to."""
     alerts, provider = world(row(THERE))

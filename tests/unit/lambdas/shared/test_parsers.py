@@ -276,7 +276,7 @@ details = st.dictionaries(
 
 
 @pytest.mark.requirement("SEC-08")
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.builds(
         lambda kind, detail, rest: {**rest, "source": kind[0], "detail-type": kind[1], "detail": detail},
