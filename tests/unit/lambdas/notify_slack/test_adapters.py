@@ -10,7 +10,7 @@ from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, Tena
 from lambdas.notify_slack.adapters import Slack
 from lambdas.shared.alert import Alert
 from lambdas.shared.notifier import MessageGoneError
-from lambdas.shared.provider_http import ProviderHttp
+from lambdas.shared.provider_http import Answer, ProviderHttp
 from tests.standins import StandIns
 from tests.standins.faults import Mode
 from tests.unit.lambdas.alerting import HERE, SLACK_CHANNEL, alert, row
@@ -117,6 +117,36 @@ def test_a_throttled_workspace_is_its_tenants_wait(standins: StandIns) -> None:
     with pytest.raises(TenantUnavailable) as held:
         slack(standins).post(alert(), target=SLACK_CHANNEL)
     assert held.value.retry_after == 7
+
+
+class Gateway:
+    """Something between here and Slack that answers in Slack's place."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.answer = Answer(status=status, retry_after=None, body=body)
+
+    def call(self, *_args: object, **_more: object) -> Answer:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failure"),
+    [
+        (429, b"", TenantUnavailable),
+        (403, b"<html>blocked</html>", DependencyUnavailable),
+        (302, b"", DependencyUnavailable),
+        (200, b"[]", DependencyUnavailable),
+        (200, b'{"ok": "yes"}', DependencyUnavailable),
+        (200, b'{"ok": true}', DependencyUnavailable),
+    ],
+)
+def test_an_answer_that_slack_would_not_give_gives_nothing_up(
+    status: int, body: bytes, failure: type[Exception]
+) -> None:
+    """Proxies and load balancers speak for themselves, not for Slack."""
+    slack = Slack(Gateway(status, body), Tokens(tokens_of(acme="xoxb-x")), url="https://slack.example", region=HERE)  # type: ignore[arg-type]  # all it uses
+    with pytest.raises(failure):
+        slack.post(alert(), target=SLACK_CHANNEL)
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "not_in_channel", "is_archived", "msg_too_long"])

@@ -79,12 +79,14 @@ def test_teams_cannot_be_asked_what_was_posted(standins: StandIns) -> None:
 def test_a_provider_in_trouble_is_everybodys_wait(standins: StandIns, mode: Mode) -> None:
     """5xx, broken connections, nonsense and silence hold all records, of the connector as of the login service."""
     bot = teams(standins, seconds=0.3)
-    bot.post(alert(), target=TEAMS_CONVERSATION)
+    activity_id = bot.post(alert(), target=TEAMS_CONVERSATION)
     standins.fault("teams", mode)
+    with pytest.raises(DependencyUnavailable):
+        bot.update(alert(row(count=2)), target=TEAMS_CONVERSATION, message_id=activity_id)
     for each in (bot, teams(standins, seconds=0.3)):
         with pytest.raises(DependencyUnavailable):
             each.post(alert(), target=TEAMS_CONVERSATION)
-    assert len(standins.record.messages()) == 1
+    assert [message.versions for message in standins.record.messages()] == [(1,)]
 
 
 @pytest.mark.requirement("TST-03")
