@@ -5,6 +5,11 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+CALL_FAILED = (ClientError, BotoCoreError, ResponseParserError)
+"""What a call may raise: a refusal, no connection, or half an answer of a service that is just going down."""
 
 # The longest a function may run is 900 s (Lambda quotas); an invocation is never given up before that.
 _INVOCATION_TIMEOUT = 910

@@ -6,9 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from constructs_lib.local.event_source_mapping_clients import Clients
+from constructs_lib.local.event_source_mapping_clients import CALL_FAILED, Clients
 from constructs_lib.local.event_source_mapping_destination import Discarded, payload
 from constructs_lib.local.event_source_mapping_messages import (
     UNREADABLE,
@@ -40,7 +38,7 @@ class Calls:
         try:
             answer = client.invoke(FunctionName=self.function_arn, Payload=payload(command.records))
             body = answer["Payload"].read()
-        except (ClientError, BotoCoreError) as error:
+        except CALL_FAILED as error:
             _LOG.debug("%s was not invoked: %s", self.function_arn, error)
             return NotInvoked()
         request_id = answer["ResponseMetadata"].get("RequestId", "")
@@ -62,7 +60,7 @@ class Calls:
         )
         try:
             self._send(discarded)
-        except (ClientError, BotoCoreError, ValueError) as error:
+        except (*CALL_FAILED, ValueError) as error:
             _LOG.warning("the on-failure destination %s got no record: %s", self.destination, error)
             return False
         return True

@@ -16,10 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from constructs_lib.local.event_source_mapping import readable
-from constructs_lib.local.event_source_mapping_clients import Clients
+from constructs_lib.local.event_source_mapping_clients import CALL_FAILED, Clients
 from constructs_lib.local.event_source_mapping_config import Config, on_failure_destination
 from constructs_lib.local.event_source_mapping_function import Calls
 from constructs_lib.local.event_source_mapping_records import Source
@@ -126,7 +124,7 @@ class _Region:
         try:
             pages = self._clients.get("lambda", self.name).get_paginator("list_event_source_mappings").paginate()
             listed = {item["UUID"]: item for page in pages for item in page["EventSourceMappings"] if _is_stream(item)}
-        except (ClientError, BotoCoreError) as error:
+        except CALL_FAILED as error:
             _LOG.debug("no answer about mappings in %s: %s", self.name, error)
             return
         for mapping_id in self.mappings.keys() - listed.keys():
@@ -175,7 +173,7 @@ class _Mapping:
                 self._next_look = now + _SHARDS_EVERY
             except ValueError as error:
                 self._problem = str(error)
-            except (ClientError, BotoCoreError) as error:
+            except CALL_FAILED as error:
                 self._problem = f"its stream or function does not answer: {error}"
         self._finished |= {worker.shard_id for worker in self._workers.values() if worker.finished}
         for worker in self._workers.values():

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from constructs_lib.local.event_source_mapping import start, step
+from constructs_lib.local.event_source_mapping_clients import CALL_FAILED
 from constructs_lib.local.event_source_mapping_config import Config
 from constructs_lib.local.event_source_mapping_function import Calls
 from constructs_lib.local.event_source_mapping_messages import (
@@ -127,7 +126,7 @@ class ShardWorker:
             waiting=sum(len(lane.waiting) + sum(len(batch.items) for batch in lane.work) for lane in state.lanes),
             in_flight=sum(lane.call is not None for lane in state.lanes),
             lag=max((time.time() - item.record.arrived for item in oldest), default=0.0),
-            trouble=self._trouble,
+            trouble=self._trouble if self._thread.is_alive() or self._deadline else "it ended on an error of its own",
             delivered=self._delivered,
             filtered=self._filtered,
             discarded=self._discarded,
@@ -187,7 +186,7 @@ class ShardWorker:
     def _fetch(self, command: Fetch) -> Event:
         try:
             records, ended = self._reader.read(command.after, command.limit, time.time())
-        except (ClientError, BotoCoreError) as error:
+        except CALL_FAILED as error:
             if self._gone.is_set():
                 return RecordsFetched(time.time(), command.call, (), shard_ended=True)
             self._trouble = f"reading failed: {error}"

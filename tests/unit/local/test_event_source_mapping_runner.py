@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.parsers import ResponseParserError
 
 from constructs_lib.local import event_source_mapping_runner as runner_module
 from constructs_lib.local.event_source_mapping_runner import MappingRunner
@@ -358,14 +359,23 @@ def test_a_discarded_batch_reaches_its_destination(
     assert runner.status()[0].shards[0].discarded == 1
 
 
-def test_throttled_invocations_are_tried_again(cloud: FakeCloud, runner: MappingRunner) -> None:
-    """TooManyRequestsException is no function error: no retry is used up."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("TooManyRequestsException"),
+        EndpointConnectionError(endpoint_url="http://127.0.0.1"),
+        ResponseParserError("half an answer"),
+    ],
+    ids=["throttled", "no connection", "half an answer"],
+)
+def test_throttled_invocations_are_tried_again(cloud: FakeCloud, runner: MappingRunner, error: Exception) -> None:
+    """What does not reach the function is no function error: no retry is used up."""
     left = [1, 2, 3]
 
     def answer(_sequences: list[str]) -> dict[str, Any]:
         if left:
             left.pop()
-            raise refusal("TooManyRequestsException")
+            raise error
         return {}
 
     cloud.answer = answer
@@ -415,6 +425,15 @@ def test_status_tells_position_and_lag(cloud: FakeCloud, runner: MappingRunner) 
     assert shard.delivered == 1
     assert 0.0 < shard.lag < 60.0
     held.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_shard_that_broke_says_so(cloud: FakeCloud, runner: MappingRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error nobody thought of does not look like a mapping that has nothing to do."""
+    cloud.add_mapping()
+    eventually(lambda: bool(runner.status() and runner.status()[0].shards))
+    monkeypatch.setattr(cloud, "get_records", lambda **_arguments: {"Records": [{}]})
+    eventually(lambda: runner.status()[0].shards[0].trouble == "it ended on an error of its own")
 
 
 def test_stopping_waits_for_what_is_under_way(cloud: FakeCloud, runner: MappingRunner) -> None:
