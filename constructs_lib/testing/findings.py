@@ -14,7 +14,7 @@ PACKS = ("AwsSolutionsChecks", "ServerlessChecks")
 def findings(
     build: "Callable[[cdk.App], None]", *, output: Path, context: Mapping[str, object] | None = None
 ) -> list[str]:
-    """Errors that cdk-nag's AwsSolutions and Serverless packs and CDK's template validation report.
+    """What cdk-nag's AwsSolutions and Serverless packs and CDK's template validation report, warnings included.
 
     Args:
         build: Composes the app's stacks.
@@ -22,7 +22,7 @@ def findings(
         context: Context of the app, such as that of `cdk.json`. Default: none.
 
     Returns:
-        One line per finding that is not acknowledged: rule and construct path, sorted.
+        One line per finding that nobody acknowledged: rule, construct path and what is wrong, sorted.
     """
     import aws_cdk as cdk  # noqa: PLC0415 - loads jsii, which a test run without constructs need not pay for
     import cdk_nag  # noqa: PLC0415
@@ -36,9 +36,8 @@ def findings(
     cdk.Validations.of(app).add_plugins(*(getattr(cdk_nag, pack)(app) for pack in PACKS))
     report = json.loads((Path(app.synth().directory) / "validation-report.json").read_text())
     return sorted(
-        f"{violation['ruleName']} {construct['constructPath']}"
+        f"{violation['ruleName']} at {construct['constructPath']}: {violation['description']}"
         for plugin in report["pluginReports"]
         for violation in plugin["violations"]
-        if violation["severity"] == "error"
         for construct in violation["violatingConstructs"]
     )
