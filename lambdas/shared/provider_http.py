@@ -62,6 +62,7 @@ class ProviderHttp:
         self._timeout_seconds = timeout_seconds
         self._logger = logger
         self._pool = urllib3.PoolManager(
+            cert_reqs="CERT_REQUIRED",
             retries=False,
             timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout_seconds), read=timeout_seconds),
         )

@@ -44,7 +44,7 @@ class StandIns:
     Attributes:
         record: What the providers hold, and how often they were called.
         faults: How they behave.
-        slack, teams, sns: The stand-ins, for finer control.
+        slack, teams, sns: The stand-ins, for finer control; `sns` exists once entered.
         interactions_url: As above.
 
     Raises:

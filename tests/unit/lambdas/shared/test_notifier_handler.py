@@ -6,7 +6,6 @@ from io import StringIO
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime.observability import PowertoolsWatch
@@ -48,7 +47,6 @@ def records(*alert_ids: str) -> dict[str, Any]:
     )
 
 
-@pytest.mark.requirement("OBS-01")
 def test_a_command_becomes_a_message_under_one_correlation_id() -> None:
     """The line about the provider's answer carries the id that came with the command, and no secret."""
     alerts, quarantine, log = MemoryAlerts(), MemoryQuarantine(), StringIO()

@@ -34,7 +34,6 @@ def caller(lines: Lines, seconds: float = 5.0) -> ProviderHttp:
     return ProviderHttp(provider="slack", region="eu-west-1", timeout_seconds=seconds, logger=lines)  # type: ignore[arg-type]  # all it uses
 
 
-@pytest.mark.requirement("OBS-01")
 def test_each_call_is_logged_with_provider_latency_and_region() -> None:
     """One line per call says who was called, from where, how long it took and what came of it; never with what."""
     lines = Lines()
