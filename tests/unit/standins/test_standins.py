@@ -117,11 +117,12 @@ def test_somebody_who_waits_hears_of_the_change(standins: StandIns, http: urllib
     """A condition is looked at again with every change, and given up in the end."""
     waiting: list[bool] = []
     waiter = threading.Thread(
-        target=lambda: waiting.append(standins.record.wait_for(lambda record: bool(record.messages()), seconds=5))
+        daemon=True,
+        target=lambda: waiting.append(standins.record.wait_for(lambda record: bool(record.messages()), seconds=60)),
     )
     waiter.start()
     post(http, standins)
-    waiter.join()
+    waiter.join(timeout=10)
     assert waiting == [True]
     assert not standins.record.wait_for(lambda record: len(record.messages()) == 2, seconds=0.01)
 
