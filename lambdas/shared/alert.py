@@ -175,7 +175,7 @@ class Alert:
         opened_at: When that was.
         last_seen: When the last fact was accepted anywhere.
         summary: From the owner's first event.
-        count: Events joined in all regions.
+        count: Events joined in all regions; one that two regions accepted counts once.
         version: Facts in all regions; grows with each.
         acknowledged: The first acknowledgement, if any.
         closed_at: The first close, if any.
@@ -206,6 +206,9 @@ def merge(rows: Iterable[AlertRow]) -> Alert | None:
     if not known or known[0].accepted_at is None or known[0].summary is None:
         return None
     first = known[0]
+    # A sender that got no answer from one region may have tried another: what both accepted is one event all the same.
+    remembered = [event_id for row in known for event_id in row.event_ids]
+    count = sum(row.count for row in known) - (len(remembered) - len(set(remembered)))
     acknowledgements = sorted(
         (action for row in known for action in row.actions if action.kind == "acknowledge"),
         key=lambda action: (action.at, action.action_id),
@@ -219,8 +222,8 @@ def merge(rows: Iterable[AlertRow]) -> Alert | None:
         opened_at=known[0].accepted_at,
         last_seen=max(row.last_seen for row in known),
         summary=known[0].summary,
-        count=sum(row.count for row in known),
-        version=sum(row.version for row in known),
+        count=count,
+        version=count + sum(len(row.actions) for row in known),
         acknowledged=acknowledgements[0] if acknowledgements else None,
         closed_at=min((row.closed_at for row in known if row.closed_at), default=None),
         delivery=_merge_deliveries([row.delivery for row in known if row.delivery]),

@@ -47,7 +47,7 @@ def problems(
         by_alert[row.alert_id].append(row)
     alerts = [alert for group in by_alert.values() if (alert := merge(group))]
     # One event may be sent to two tenants: it joins an alert of each.
-    joined = Counter((row.tenant, event) for group in by_alert.values() for row in group for event in row.event_ids)
+    joined = Counter(key for group in by_alert.values() for key in {(r.tenant, e) for r in group for e in r.event_ids})
     posts: dict[str, list[Shown]] = defaultdict(list)
     for post in shown:
         posts[post.alert_id].append(post)
@@ -62,7 +62,7 @@ def problems(
         for tenant, event in sorted(joined.keys() - wanted.keys())
     ]
     for alert in alerts:
-        remembered = sum(len(row.event_ids) for row in by_alert[alert.alert_id])
+        remembered = len({event for row in by_alert[alert.alert_id] for event in row.event_ids})
         if alert.count != remembered:
             found.append(f"alert {alert.alert_id} counts {alert.count} events, but {remembered} joined")
         mine, home = posts.pop(alert.alert_id, []), homes[alert.tenant]

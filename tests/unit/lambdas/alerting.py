@@ -51,7 +51,7 @@ def row(region: str = HERE, **changes: Any) -> AlertRow:
         accepted_at=OPENED,
         summary=SUMMARY,
         count=1,
-        event_ids=("e1",),
+        event_ids=(f"e1-{region}",),
         revision=1,
     )
     return replace(blank, **changes)

@@ -36,6 +36,12 @@ def test_rows_of_two_regions_add_up() -> None:
     assert problems(EVENTS, [there, here], [POST], HOMES) == []
 
 
+def test_an_event_that_two_regions_accepted_counts_once() -> None:
+    """A sender that was not answered in one region may have tried the other."""
+    there = replace(EMPTY, region="eu-west-1").with_event("e1", at="2026-01-01T00:00:00.000Z", summary=SUMMARY)
+    assert problems(EVENTS, [ROW, there], [POST], HOMES) == []
+
+
 def test_a_missing_event_is_noticed() -> None:
     """What was accepted must be in an alert."""
     (problem,) = problems([*EVENTS, Accepted(event_id="e3", tenant="acme", name="disk")], [ROW], [POST], HOMES)

@@ -121,3 +121,15 @@ def test_a_row_remembers_the_last_events_and_not_more() -> None:
     assert storm.count == REMEMBERED_EVENTS + 5
     assert len(storm.event_ids) == REMEMBERED_EVENTS
     assert storm.with_event(f"e{REMEMBERED_EVENTS + 4}", at="2026-11-21T03:41:00.000Z", summary=summary) is storm
+
+
+def test_an_event_that_two_regions_accepted_counts_once() -> None:
+    """A sender that got no answer from one region tries another, and both may have stored the event."""
+    summary = Summary(title="t", text="", kind="alert", service="generic")
+    here, there = (
+        row(region, [], None).with_event("same", at="2026-11-21T03:40:01.000Z", summary=summary)
+        for region in ("us-east-1", "eu-west-1")
+    )
+    alert = merge([here, there.with_event("other", at="2026-11-21T03:40:02.000Z", summary=summary)])
+    assert alert is not None
+    assert (alert.count, alert.version) == (2, 2)
