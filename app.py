@@ -22,8 +22,10 @@ from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
 from configuration import Configuration, ConfigurationError
@@ -140,7 +142,26 @@ class Region(Stack):
 
         operators = OperatorTopic(self, "Operators", emails=configuration.operator_emails)
         notify(operators, *streams.values(), escalation, events, actions, api, *self.functions)
+        self.nobody_came().add_alarm_action(SnsAction(operators))
         cdk.CfnOutput(self, "ApiUrl", value=api.url, description=f"Where {region} accepts events")
+
+    def nobody_came(self) -> cloudwatch.Alarm:
+        """Fires when every level of an alert has called people and nobody took it."""
+        exhausted = cloudwatch.Metric(
+            namespace="Resilience",
+            metric_name="EscalationExhausted",
+            dimensions_map={"service": "escalation"},
+            statistic="Sum",
+            period=Duration.minutes(1),
+        )
+        return exhausted.create_alarm(
+            self,
+            "EscalationExhausted",
+            alarm_description="Nobody acknowledged an alert, and nobody is left to call.",
+            threshold=1,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
 
     def slack(self) -> IsolatedDependencyStream:
         """Everything Slack needs, and nothing that Teams uses."""

@@ -4,6 +4,7 @@ from aws_lambda_powertools import Logger, single_metric
 from aws_lambda_powertools.metrics import MetricUnit
 
 from lambdas.shared.alert import Alert
+from lambdas.shared.codes import Code, coded_log
 
 
 class OperatorOutcomes:
@@ -16,7 +17,7 @@ class OperatorOutcomes:
     """
 
     def __init__(self, logger: Logger, *, service: str, namespace: str) -> None:
-        self._logger = logger
+        self._log = coded_log(logger)
         self._service = service
         self._namespace = namespace
 
@@ -29,7 +30,4 @@ class OperatorOutcomes:
             namespace=self._namespace,
             default_dimensions={"service": self._service},
         ):
-            self._logger.error(
-                "nobody has acknowledged the alert, and there is nobody left to call",
-                extra={"code": "ESC-EXHAUSTED", "alert_id": alert.alert_id, "tenant": alert.tenant},
-            )
+            self._log(Code.ESC_EXHAUSTED, alert_id=alert.alert_id, tenant=alert.tenant)

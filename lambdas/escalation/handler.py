@@ -14,6 +14,7 @@ from lambdas.escalation.domain import Escalation, RefusedError, Step
 from lambdas.escalation.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
+from lambdas.shared.codes import Code, coded_log
 from lambdas.shared.command_streams import CommandStreams, UnknownProviderError
 from lambdas.shared.task_tokens import StepFunctionsTasks
 from lambdas.shared.tenants import TenantRepository
@@ -42,7 +43,7 @@ def from_environment() -> Ports:
             alerts=AlertRepository(tables, settings.alerts_table, settings.region),
             tenants=TenantRepository(tables, settings.tenants_table),
             streams=CommandStreams(boto3.client("kinesis", config=CONFIG), settings.streams),
-            tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), logger),
+            tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), coded_log(logger)),
             outcomes=OperatorOutcomes(logger, service=settings.service, namespace=settings.namespace),
         ),
         logger=logger,
@@ -63,8 +64,8 @@ def make_handler(load: Callable[[], Ports]) -> Callable[[Mapping[str, Any], obje
             with ports.logger.append_context_keys(correlation_id=step.correlation_id, tenant=step.tenant):
                 result = ports.escalation.do(step)
                 ports.logger.info(
-                    "escalation step done",
-                    extra={"code": "ESC-STEP", "step": event["step"], "alert_id": step.alert_id, **result},
+                    Code.ESC_STEP.meaning,
+                    extra={"code": Code.ESC_STEP.code, "step": event["step"], "alert_id": step.alert_id, **result},
                 )
         except (RefusedError, UnknownProviderError) as error:
             raise PermanentFailure(str(error)) from error

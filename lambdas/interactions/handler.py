@@ -19,6 +19,7 @@ from lambdas.interactions.settings import Settings
 from lambdas.shared import timestamps
 from lambdas.shared.aws_clients import CONFIG
 from lambdas.shared.cached_secret import CachedSecret
+from lambdas.shared.codes import Code, coded_log
 
 _TRACE_ROOT = re.compile(r"(?:^|;)\s*Root=([0-9a-f-]{1,64})(?:;|$)")
 
@@ -78,34 +79,24 @@ def make_handler(load: Callable[[], Ports]) -> Callable[[Mapping[str, Any], obje
 
 
 def _answer(ports: Ports, event: Mapping[str, Any], correlation_id: str) -> dict[str, Any]:
-    now = ports.now()
+    log, now = coded_log(ports.logger), ports.now()
     try:
         body = _body(event)
         verify(headers=_headers(event), body=body, secret=ports.secret.text().strip(), now=now)
         for click in clicks(body, now=now):
             ports.actions.put(click, correlation_id=correlation_id)
-            ports.logger.info(
-                "action stored",
-                extra={
-                    "code": "ACT-STORED",
-                    "tenant": click.tenant,
-                    "alert_id": click.request.alert_id,
-                    "action": click.request.kind,
-                },
-            )
+            log(Code.ACT_STORED, tenant=click.tenant, alert_id=click.request.alert_id, action=click.request.kind)
     except UnsignedError as error:
         refusal = _Refusal(401, "invalid-signature", "Nothing proves that this is from Slack", f"{error}.")
     except UnreadableError as error:
         refusal = _Refusal(400, "malformed-request", "The request cannot be read", f"{error}.")
     except (DependencyUnavailable, NotStoredError):
-        ports.logger.exception("action not stored", extra={"code": "ACT-NOT-STORED"})
+        ports.logger.exception(Code.ACT_NOT_STORED.meaning, extra={"code": Code.ACT_NOT_STORED.code})
         # What is wrong on our side is nothing to tell the outside.
         refusal = _Refusal(503, "not-stored", "The action could not be stored", "Press the button again.")
     else:
         return {"statusCode": 200, "headers": {"X-Correlation-Id": correlation_id}, "body": ""}
-    ports.logger.warning(
-        "request refused", extra={"code": "ACT-REFUSED", "problem": refusal.name, "reason": refusal.detail}
-    )
+    log(Code.ACT_REFUSED, problem=refusal.name, reason=refusal.detail)
     return refusal.answer(correlation_id)
 
 

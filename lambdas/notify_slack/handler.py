@@ -8,6 +8,7 @@ from lambdas.notify_slack.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
 from lambdas.shared.cached_secret import CachedSecret
+from lambdas.shared.codes import coded_log
 from lambdas.shared.notifier import Notifier
 from lambdas.shared.notifier_handler import make_handler
 from lambdas.shared.provider_http import ProviderHttp
@@ -25,7 +26,7 @@ def from_environment() -> Notifier:
     return Notifier(
         provider=Slack(http, tokens, url=settings.api_url, region=settings.region),
         alerts=AlertRepository(boto3.client("dynamodb", config=CONFIG), settings.alerts_table, settings.region),
-        tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), logger),
+        tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), coded_log(logger)),
         region=settings.region,
     )
 

@@ -22,6 +22,12 @@ class Code(Enum):
     EVT_UNPARSEABLE = ("EVT-UNPARSEABLE", "warning", "authentic event nobody can read; kept, and shown as it is")
     EVT_REJECTED = ("EVT-REJECTED", "error", "event can never be processed; it goes to the dead letters")
     ESC_STARTED = ("ESC-STARTED", "info", "escalation started")
+    ESC_STEP = ("ESC-STEP", "info", "escalation step done")
+    ESC_EXHAUSTED = ("ESC-EXHAUSTED", "error", "nobody has acknowledged the alert, and nobody is left to call")
+    ACT_STORED = ("ACT-STORED", "info", "action stored")
+    ACT_REFUSED = ("ACT-REFUSED", "warning", "request refused; the provider was told why")
+    ACT_NOT_STORED = ("ACT-NOT-STORED", "error", "action not stored; the user was asked to press again")
+    DLV_NOBODY_WAITS = ("DLV-NOBODY-WAITS", "warning", "nobody waits for this delivery any more")
 
     def __init__(self, code: str, level: Level, meaning: str) -> None:
         self.code = code

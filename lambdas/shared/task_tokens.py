@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from lambdas.shared.codes import Code, Log
+
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from mypy_boto3_stepfunctions import SFNClient
 
 
@@ -14,12 +15,12 @@ class StepFunctionsTasks:
 
     Args:
         client: Step Functions client of this region.
-        logger: Where tokens that nobody waits for are noted.
+        log: Where tokens that nobody waits for are noted.
     """
 
-    def __init__(self, client: "SFNClient", logger: "Logger") -> None:
+    def __init__(self, client: "SFNClient", log: Log) -> None:
         self._client = client
-        self._logger = logger
+        self._log = log
 
     def succeed(self, token: str, result: Mapping[str, object]) -> None:
         """Complete the task with *result*; one that is over already is as good as completed."""
@@ -31,6 +32,4 @@ class StepFunctionsTasks:
         try:
             self._client.send_task_success(taskToken=token, output=json.dumps(result))
         except nobody_waits as error:
-            self._logger.warning(
-                "nobody waits for this delivery", extra={"code": "TASK_OVER", "error": type(error).__name__}
-            )
+            self._log(Code.DLV_NOBODY_WAITS, error=type(error).__name__)

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from constructs_lib.runtime import DependencyUnavailable
 from lambdas.shared.cached_secret import CachedSecret
+from lambdas.shared.codes import coded_log
 from lambdas.shared.provider_http import ProviderHttp
 from lambdas.shared.stream_names import streams
 from lambdas.shared.task_tokens import StepFunctionsTasks
@@ -27,7 +28,7 @@ class Lines:
     def info(self, message: str, *, extra: dict[str, Any]) -> None:
         self.lines.append({"message": message, **extra})
 
-    warning = info
+    warning = error = info
 
 
 def caller(lines: Lines, seconds: float = 5.0) -> ProviderHttp:
@@ -160,7 +161,7 @@ class StepFunctions:
 def test_a_task_is_completed_with_its_result() -> None:
     """The saga goes on with what the delivery says."""
     client = StepFunctions()
-    StepFunctionsTasks(client, Lines()).succeed("t", {"delivered_at": "now"})  # type: ignore[arg-type]  # all it uses
+    StepFunctionsTasks(client, coded_log(Lines())).succeed("t", {"delivered_at": "now"})  # type: ignore[arg-type]  # all it uses
     assert client.taken == [("t", {"delivered_at": "now"})]
 
 
@@ -168,8 +169,8 @@ def test_a_task_is_completed_with_its_result() -> None:
 def test_a_task_that_is_over_is_noted_and_no_failure(error: str) -> None:
     """The alert is delivered all the same; the record must not be tried again for a saga that has ended."""
     lines = Lines()
-    StepFunctionsTasks(StepFunctions(error), lines).succeed("t", {})  # type: ignore[arg-type]  # all it uses
-    assert lines.lines[0]["code"] == "TASK_OVER"
+    StepFunctionsTasks(StepFunctions(error), coded_log(lines)).succeed("t", {})  # type: ignore[arg-type]  # all it uses
+    assert lines.lines[0]["code"] == "DLV-NOBODY-WAITS"
     assert lines.lines[0]["error"] == error
 
 
