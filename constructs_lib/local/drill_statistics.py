@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_DRAWS = 2_000
+_DRAWS = 1_000
 _BLOCK = 10
 _TAIL = 0.99
 

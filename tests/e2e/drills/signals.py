@@ -1,0 +1,74 @@
+"""What an operator of the alerting system would notice: red health, and metrics that have an alarm or tell of one."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import urllib3
+
+from constructs_lib.local.drill_subject import Signal
+from constructs_lib.local.logs import log_groups
+from tests.e2e.run.system import System
+
+METRICS = ("RecordsHeld", "RecordsQuarantined")
+# Route 53 waits as long for an answer, and believes a failure when it comes in a row.
+_HEALTH_SECONDS = 4.0
+_FAILURES = 3
+CONSUMERS = ("NotifySlack", "NotifyTeams")
+
+
+class Watchman:
+    """Looks at a running system again and again, and tells what is new."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._http = urllib3.PoolManager(retries=False, timeout=_HEALTH_SECONDS)
+        self._failures: Counter[str] = Counter()
+        # Found once: functions do not come and go.
+        self._groups = [group for name in CONSUMERS for group in log_groups(name, system.regions, system.cloud.client)]
+        # Only what comes from now on.
+        self._since = int(time.time() * 1_000)
+
+    def look(self) -> list[Signal]:
+        """What has been signalled since the last look."""
+        return [*self._health(), *self._metrics()]
+
+    def _health(self) -> Iterator[Signal]:
+        for region in self._system.regions:
+            try:
+                status = str(self._http.request("GET", self._system.url(region, "/health")).status)
+            except urllib3.exceptions.HTTPError:
+                status = "no answer"
+            self._failures[region] = 0 if status == "200" else self._failures[region] + 1
+            if self._failures[region] >= _FAILURES:
+                yield Signal(at=time.time(), what=f"health of {region} is red ({status})")
+
+    def _metrics(self) -> Iterator[Signal]:
+        cloud = self._system.cloud
+        since, self._since = self._since, int(time.time() * 1_000)
+        for region, group in self._groups:
+            logs = cloud.client("logs", region)
+            try:
+                # CloudWatch would make metrics of these lines; the emulator keeps them as they are.
+                events = logs.filter_log_events(
+                    logGroupName=group, startTime=since, endTime=self._since - 1, filterPattern='"_aws"'
+                )["events"]
+            except logs.exceptions.ResourceNotFoundException:
+                # A function that never ran has no log group yet.
+                continue
+            for event in events:
+                yield from _signals(event, region)
+
+
+def _signals(event: Any, region: str) -> Iterator[Signal]:
+    try:
+        line = json.loads(event["message"])
+    except ValueError:
+        return
+    if not isinstance(line, dict):
+        return
+    for name in METRICS:
+        if name in line:
+            yield Signal(at=event["timestamp"] / 1_000, what=f"{name} of {line['dependency']} in {region}")
