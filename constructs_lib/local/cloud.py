@@ -11,10 +11,11 @@ from constructs_lib.local import running
 from constructs_lib.local.api_urls import local_url
 from constructs_lib.local.assembly import Report, Stack, derive, stacks
 from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment
-from constructs_lib.local.emulator import Emulator, deployable_resource_types
+from constructs_lib.local.emulator import deployable_resource_types
 from constructs_lib.local.environments import interpreter
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.event_source_mapping_runner import MappingRunner
+from constructs_lib.local.regional import Regions
 from constructs_lib.local.replicas import create_replicas
 
 DEFAULT_PORT = 4566
@@ -26,7 +27,7 @@ class LocalCloud:
         with LocalCloud(app="python app.py") as cloud:
             url = cloud.local_url(cloud.stack("Orders").outputs["Url"])
 
-    Entering prepares the environments, starts the emulator, synthesizes the app, deploys every stack with the CDK CLI
+    Entering prepares the environments, starts a router and an emulator, synthesizes the app, deploys every stack with the CDK CLI
     and starts the stream mappings. Leaving stops all of it in reverse, also when entering failed or was interrupted.
 
     Args:
@@ -35,7 +36,7 @@ class LocalCloud:
         context: Context values for the app, beside those of cdk.json. Default: none.
         directory: Where the app runs. Default: the current directory.
         region: Region of stacks that name none. Default: us-east-1.
-        port: Port of the emulator on 127.0.0.1; 0 picks a free one. Default: 4566.
+        port: Port of AWS on 127.0.0.1; 0 picks a free one. Default: 4566.
         work_directory: Where the local cloud keeps its state, logs and report; nothing in it outlives the next start.
             Default: a folder for this port in the user's cache.
         progress: Called with a short line for each step. Default: nobody is told.
@@ -58,7 +59,7 @@ class LocalCloud:
         self._region = region
         self._progress = progress or (lambda _line: None)
         self.work_directory = work_directory or running.default_work_directory(port)
-        self.emulator = Emulator(self.work_directory / "emulator", port=port, progress=self._progress)
+        self._regions = Regions(self.work_directory, port=port, region=region, progress=self._progress)
         self.stacks: tuple[DeployedStack, ...] = ()
         self.report = Report()
         self.mappings: MappingRunner | None = None
@@ -80,7 +81,12 @@ class LocalCloud:
     @property
     def endpoint_url(self) -> str:
         """Where every AWS service answers."""
-        return self.emulator.url
+        return self._regions.url
+
+    @property
+    def port(self) -> int:
+        """The port of that."""
+        return self._regions.port
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -111,9 +117,9 @@ class LocalCloud:
         """Do nothing while everything runs.
 
         Raises:
-            LocalCloudError: If the emulator has ended by itself.
+            LocalCloudError: If the router or an emulator has ended by itself.
         """
-        self.emulator.check()
+        self._regions.check()
 
     def _start(self, starting: ExitStack) -> None:
         with self._phase("environments"):
@@ -123,8 +129,8 @@ class LocalCloud:
             # Asking takes as long as the emulator's own start, and needs no running one.
             deployable = background.submit(deployable_resource_types, self._progress)
             with self._phase("emulator"):
-                starting.callback(self.emulator.stop)
-                self.emulator.start()
+                starting.callback(self._regions.stop)
+                self._regions.start()
             with self._phase("synthesis"):
                 source, found = self._synthesize()
             with self._phase("assembly"):

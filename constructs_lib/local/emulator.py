@@ -1,11 +1,11 @@
-"""The emulator as a process of ours: started on loopback, watched, and ended with every function it runs."""
+"""The emulator as a process of ours: started on loopback, watched, stopped and ended with every function it runs."""
 
 import contextlib
 import fcntl
 import json
 import os
 import shutil
-import socket
+import signal
 import subprocess
 import time
 import urllib.error
@@ -14,18 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from constructs_lib.local import cdk_cli, processes
+from constructs_lib.local import cdk_cli, ports, processes
 from constructs_lib.local.environments import interpreter
 from constructs_lib.local.errors import LocalCloudError
 
 _SCRIPT = Path(__file__).with_name("_emulator_main.py")
-_HOST = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 3.0
 
 
 class Emulator:
-    """One emulator process: every service, account and region behind one port of 127.0.0.1.
+    """One emulator process: every service and account behind one port of 127.0.0.1.
 
     Args:
         directory: Where it keeps its state, log and process id. What an earlier run left there is removed.
@@ -43,8 +42,8 @@ class Emulator:
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.directory = directory
-        self.port = port or _free_port()
-        self.url = f"http://{_HOST}:{self.port}"
+        self.port = port or ports.free()
+        self.url = f"http://{ports.HOST}:{self.port}"
         self.log_file = directory / "emulator.log"
         self._endpoint_url = endpoint_url or self.url
         self._progress = progress or (lambda _line: None)
@@ -61,7 +60,7 @@ class Emulator:
         own, functions = interpreter("emulator", self._progress), interpreter("functions", self._progress)
         self._take_directory()
         try:
-            self._check_port()
+            ports.check(self.port)
             self._process = self._spawn(own, functions)
             self._group_file.write_text(str(self._process.pid))
             self._wait_until_ready(self._process)
@@ -72,6 +71,8 @@ class Emulator:
     def stop(self) -> None:
         """End the emulator and its functions; those that do not end by themselves are killed."""
         if self._process:
+            # What is suspended cannot end when asked to.
+            self.resume()
             processes.end_group(self._process.pid, patience=_STOP_SECONDS)
             self._process.wait()
             if self._process.stdin:
@@ -82,6 +83,19 @@ class Emulator:
             self._lock.close()
             self._lock = None
 
+    @property
+    def group(self) -> int | None:
+        """The process group of the emulator and its functions; None when it does not run."""
+        return self._process.pid if self._process else None
+
+    def suspend(self) -> None:
+        """Stop it and its functions in the middle of whatever they do; what they hold stays."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on where they stopped."""
+        self._signal(signal.SIGCONT)
+
     def check(self) -> None:
         """Do nothing while the emulator runs.
 
@@ -90,6 +104,11 @@ class Emulator:
         """
         if self._process is None or self._process.poll() is not None:
             raise LocalCloudError(f"The emulator is not running. {self._last_words()}")
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     @property
     def _group_file(self) -> Path:
@@ -115,16 +134,6 @@ class Emulator:
                 processes.end_group(group, patience=0)
         for name in ("tmp", "s3", "state"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
-
-    def _check_port(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_HOST, self.port))
-            except OSError as error:
-                raise LocalCloudError(
-                    f"Port {self.port} on {_HOST} cannot be used ({error.strerror}); choose another one with --port."
-                ) from error
 
     def _spawn(self, own: Path, functions: Path) -> subprocess.Popen[bytes]:
         search = cdk_cli.environment({"PATH": os.environ.get("PATH", os.defpath)})["PATH"]
@@ -179,10 +188,3 @@ def deployable_resource_types(progress: Callable[[str], None]) -> frozenset[str]
     if answer.returncode:
         raise LocalCloudError(answer.stderr.strip().splitlines()[-1])
     return frozenset(json.loads(answer.stdout))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

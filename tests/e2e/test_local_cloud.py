@@ -108,14 +108,14 @@ def test_nothing_is_dropped_silently(cloud: LocalCloud) -> None:
 def test_only_loopback_is_served(cloud: LocalCloud) -> None:
     """Another address of this machine is still free on the emulator's port."""
     with socket.socket() as other:
-        other.bind(("127.0.0.2", cloud.emulator.port))
+        other.bind(("127.0.0.2", cloud.port))
 
 
 def test_port_in_use_is_one_clear_sentence(cloud: LocalCloud, tmp_path: Path) -> None:
     """A second cloud on the same port says which port it is and which option chooses another."""
     with (
-        pytest.raises(LocalCloudError, match=rf"Port {cloud.emulator.port} .* --port"),
-        LocalCloud(app=f"python {APP}", port=cloud.emulator.port, work_directory=tmp_path),
+        pytest.raises(LocalCloudError, match=rf"Port {cloud.port} .* --port"),
+        LocalCloud(app=f"python {APP}", port=cloud.port, work_directory=tmp_path),
     ):
         pass
 

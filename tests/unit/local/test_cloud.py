@@ -24,7 +24,7 @@ class Parts:
         if event == self.fails_at:
             raise problem(event)
 
-    def emulator(self, _directory: Path, **_: Any) -> Any:
+    def regional(self, _directory: Path, **_: Any) -> Any:
         return Fake(url="http://127.0.0.1:1", start=self, stop=self, prefix="emulator")
 
     def runner(self, _url: str, regions: Any, *, access_key_id: str) -> Any:
@@ -77,7 +77,7 @@ def write_assembly(folder: Path, *accounts: str) -> None:
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     made = Parts()
-    monkeypatch.setattr(cloud, "Emulator", made.emulator)
+    monkeypatch.setattr(cloud, "Regions", made.regional)
     monkeypatch.setattr(cloud, "MappingRunner", made.runner)
     monkeypatch.setattr(cloud, "Deployment", made.deployment)
     monkeypatch.setattr(cloud, "interpreter", lambda _name, _progress: Path("python"))
