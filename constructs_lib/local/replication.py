@@ -162,12 +162,14 @@ class Replication:
         return min(due, key=lambda change: change.version, default=None)
 
     def accept(self, region: str, change: Change, now: float) -> None:
-        """Make *change*, given by `arrival`, part of the replica in *region*."""
+        """Make *change*, given by `arrival`, part of the replica in *region*, unless it was overruled since."""
         restoring = self._restoring[region]
         if restoring and restoring[0] is change:
             restoring.popleft()
             return
-        pair = self._pairs[change.origin, region]
+        pair = self._pairs.get((change.origin, region))
+        if pair is None or not pair.queue or pair.queue[0] is not change:
+            return
         pair.pop()
         pair.arrived += 1
         pair.latency = max(0.0, now - change.written) * 1000

@@ -105,10 +105,11 @@ class Replica:
         echoes = self._echoes.pop(record.key, [])
         for number, echo in enumerate(echoes):
             if echo.change.item == record.image:
-                rest = echoes[number + 1 :]
-                if rest:
+                if not echo.certain:
+                    self._replication.accept(self.region, echo.change, record.time)
+                if rest := echoes[number + 1 :]:
                     self._echoes[record.key] = rest
-                elif self._replication.current(self.region, record.key) is not echo.change and echo.certain:
+                elif self._replication.current(self.region, record.key) is not echo.change:
                     # Something the stream told first is the later write, and was replaced by ours.
                     self._replication.restore(self.region, record.key)
                 return

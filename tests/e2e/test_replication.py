@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from constructs_lib.local.emulator import Emulator
-from constructs_lib.local.event_source_mapping_clients import Clients
 from constructs_lib.local.replication_runner import GlobalTables, ReplicaStatus
 from constructs_lib.local.replication_tables import GlobalTable
 
@@ -28,13 +29,19 @@ class Regions:
 
     def __init__(self, emulators: dict[str, Emulator]) -> None:
         self.emulators = emulators
-        self._clients = {
-            region: Clients(emulator.url, access_key_id="test", secret_access_key="test")
-            for region, emulator in emulators.items()
-        }
+        self._session: Any = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+        self._clients: dict[tuple[str, str], Any] = {}
 
     def client(self, service: str, region: str) -> Any:
-        return self._clients[region].get(service, region)
+        if (service, region) not in self._clients:
+            self._clients[service, region] = self._session.client(
+                service,
+                region_name=region,
+                endpoint_url=self.emulators[region].url,
+                # A region that is lost shall be noticed soon.
+                config=Config(read_timeout=2, retries={"total_max_attempts": 1}),
+            )
+        return self._clients[service, region]
 
 
 class Table:
@@ -130,10 +137,10 @@ def linked(regions: Regions) -> Iterator[Callable[..., GlobalTables]]:
     def link(
         *tables: Table, among: Regions = regions, present: Sequence[str] = (HOME, AWAY), lag: float = 0.0
     ) -> GlobalTables:
-        tables_ = GlobalTables(among.client, [table.definition for table in tables], present, lag=lag)
-        running.append(tables_)
-        tables_.start()
-        return tables_
+        links = GlobalTables(among.client, [table.definition for table in tables], present, lag=lag)
+        running.append(links)
+        links.start(patience=5.0)
+        return links
 
     yield link
     for one in running:
@@ -296,3 +303,16 @@ def test_replicas_where_the_cloud_is_not_are_left_out(regions: Regions, linked: 
     (status,) = linked(table, present=(HOME,)).status()
     assert status.left_out == (AWAY,)
     assert [one.region for one in status.replicas] == [HOME]
+
+
+def test_a_region_that_is_away_at_the_start_gets_its_replica_later(
+    regions: Regions, linked: Callable[..., GlobalTables]
+) -> None:
+    """With everything that was written meanwhile."""
+    table = Table(regions)
+    with lost(regions, AWAY):
+        links = linked(table)
+        assert (replica(links, HOME).ready, replica(links, AWAY).ready) == (True, False)
+        table.put(HOME, "1")
+    eventually(lambda: replica(links, AWAY).ready)
+    eventually(lambda: same(table))
