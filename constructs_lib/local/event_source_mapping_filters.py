@@ -155,7 +155,7 @@ def _value_matches(rule: Any, value: Any) -> bool:
     if isinstance(rule, dict):
         ((operator, operand),) = rule.items()
         return _OPERATORS[operator](operand, value)
-    return type(rule) is type(value) and bool(rule == value)
+    return bool(rule == value)
 
 
 def _exists(wanted: bool, value: Any) -> bool:

@@ -163,7 +163,7 @@ def proceed(lane: Lane, now: float, config: Config) -> Iterator[tuple[Lane, Wait
 
 def invoked(lane: Lane, outcome: Outcome, now: float, config: Config) -> tuple[Lane, tuple[Item, ...]]:
     """The invocation under way ended. Gives the lane and the records that are done."""
-    lane = replace(lane, call=None, window_opened=now)
+    lane = replace(lane, call=None)
     batch = lane.work[0]
     if isinstance(outcome, NotInvoked):
         return _refused(lane, now, config), ()
@@ -197,7 +197,7 @@ def discarded(lane: Lane, *, delivered: bool, now: float, config: Config) -> tup
 
 
 def _next_batch(lane: Lane, now: float) -> Lane:
-    return replace(lane, work=lane.work[1:], refusals=0, not_before=0.0, window_opened=max(now, lane.window_opened))
+    return replace(lane, work=lane.work[1:], refusals=0, not_before=0.0, window_opened=now)
 
 
 def _refused(lane: Lane, now: float, config: Config) -> Lane:

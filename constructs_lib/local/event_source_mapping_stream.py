@@ -95,20 +95,17 @@ class ShardReader:
         """At most *limit* records after the sequence number *after*, and whether the shard ends with them.
 
         Raises:
-            ClientError: The service refused, and would refuse again right away.
+            ClientError: The service refused, also because an iterator expired; the next read makes a new one.
         """
         try:
             return self._read(after, limit, now)
         except ClientError as error:
             self._iterator = None
-            code = error.response["Error"]["Code"]
-            if code == "ExpiredIteratorException":
-                return self._read(after, limit, now)
-            if code == "TrimmedDataAccessException":
-                # What stood there is gone from the stream; the oldest record left is the next one.
-                self._iterator = (after, self._new_iterator({"ShardIteratorType": TRIM_HORIZON}))
-                return self._read(after, limit, now)
-            raise
+            if error.response["Error"]["Code"] != "TrimmedDataAccessException":
+                raise
+            # What stood there is gone from the stream; the oldest record left is the next one.
+            self._iterator = (after, self._new_iterator({"ShardIteratorType": TRIM_HORIZON}))
+            return self._read(after, limit, now)
 
     def _read(self, after: str | None, limit: int, now: float) -> tuple[tuple[Record, ...], bool]:
         if self._iterator is None or self._iterator[0] != after:

@@ -137,6 +137,7 @@ def test_reading_ahead_is_bounded() -> None:
     shard.put(0.0, *("k" * 5000))
     shard.run(until=100.0)
     assert sum(len(lane.waiting) for lane in shard.state.lanes) <= 200
+    assert len(shard.reads) <= 3
 
 
 def test_reading_goes_on_after_a_failed_read() -> None:

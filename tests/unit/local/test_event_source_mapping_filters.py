@@ -34,6 +34,7 @@ def only(word: str) -> Filters:
 DOCUMENT = {
     "name": "Alice",
     "empty": "",
+    "word": "None",
     "nothing": None,
     "price": 20,
     "ratio": 3.0,
@@ -57,6 +58,7 @@ DOCUMENT = {
         ({"nothing": [None]}, True),
         ({"name": [None]}, False),
         ({"missing": [None]}, False),
+        ({"word": [None]}, False),
         ({"empty": [""]}, True),
         ({"name": [""]}, False),
         ({"name": [{"equals-ignore-case": "aLICE"}]}, True),
@@ -162,6 +164,7 @@ def test_a_name_given_twice_must_match_both_times() -> None:
     [
         ("not json", "not JSON"),
         ("[]", "JSON object"),
+        ('["a"]', "JSON object"),
         ("{}", "JSON object"),
         ('{"a": "b"}', "list of rules"),
         ('{"a": [{"wildcard": "*"}]}', "wildcard"),

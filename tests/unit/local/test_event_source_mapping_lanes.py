@@ -97,6 +97,15 @@ def test_the_checkpoint_waits_for_the_slowest_lane() -> None:
     assert shard.state.checkpoint is None
 
 
+def test_the_checkpoint_is_that_of_the_oldest_unfinished_record() -> None:
+    """With every lane at work, the one that lies furthest back decides."""
+    shard = VirtualShard(TWO_LANES, function=lambda _: (1000.0, Responded(None)))
+    shard.put(0.0, "b", "a", "b", "a")
+    shard.run(until=100.0)
+    assert len(shard.batches) == 2
+    assert shard.state.checkpoint is None
+
+
 @pytest.mark.parametrize(("choice", "again"), [(CheckpointScope.SHARD, ["2", "3"]), (CheckpointScope.LANE, [])])
 def test_unknown_whether_other_lanes_start_over_after_a_pause(choice: CheckpointScope, again: list[str]) -> None:
     """What one lane did beyond a blocked one's record is delivered again, or remembered."""

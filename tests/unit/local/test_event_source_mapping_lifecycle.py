@@ -10,6 +10,7 @@ from constructs_lib.local.event_source_mapping_messages import (
     InvocationEnded,
     RecordsFetched,
     Responded,
+    TimeReached,
 )
 from constructs_lib.local.event_source_mapping_unknowns import DestinationFailure, InFlightWhenDisabled, Unknowns
 from tests.unit.local.virtual_shard import Function, VirtualShard, answering, failing, succeeding
@@ -25,6 +26,8 @@ def test_a_disabled_mapping_neither_reads_nor_invokes() -> None:
     shard = VirtualShard(Config(), enabled=False)
     shard.put(0.0, "a")
     shard.run(until=100.0)
+    assert shard.reads == []
+    shard.feed(TimeReached(100.0))
     assert shard.reads == []
     shard.enable(at=100.0)
     shard.disable(at=110.5)

@@ -75,6 +75,13 @@ def test_an_answer_with_a_bad_identifier_is_complete_failure(answer: Responded) 
     assert after(answer) == [["1", "2", "3", "4"]]
 
 
+@pytest.mark.parametrize("identifier", ["", None])
+def test_a_bad_identifier_is_no_foreign_one(identifier: str | None) -> None:
+    """It fails the batch even where identifiers of other batches are ignored."""
+    ignoring = Unknowns(foreign_identifier=ForeignIdentifier.IGNORED)
+    assert after(named("3", identifier), ignoring) == [["1", "2", "3", "4"]]
+
+
 def test_the_batch_goes_on_from_the_failed_record() -> None:
     """What is before the named record is done; it and everything after is tried again."""
     assert after(named("3")) == [["3", "4"]]

@@ -165,13 +165,25 @@ def test_a_refilled_batch_keeps_its_limits() -> None:
 
 
 def test_a_split_batch_is_not_refilled() -> None:
-    """A half stays a half, or the poison record would never be alone."""
+    """A half stays a half, or later records would overtake the other half."""
     shard = VirtualShard(
-        Config(bisect=True, retries=0, poll_interval=0.1, unknowns=Unknowns(retried_batch=RetriedBatch.REFILLED)),
+        Config(bisect=True, retries=1, poll_interval=0.1, unknowns=Unknowns(retried_batch=RetriedBatch.REFILLED)),
         function=failing("1"),
     )
     shard.put(0.0, *"ab")
     shard.put(0.5, *"cd")
     shard.run(until=10.0)
+    assert shard.batches == [["1", "2"], ["1"], ["1"], ["2"], ["3", "4"]]
     assert shard.discarded == ["1"]
-    assert shard.delivered == ["2", "3", "4"]
+
+
+def test_a_batch_without_room_is_not_refilled() -> None:
+    """A payload that is nearly full takes no record that would make it too large."""
+    shard = VirtualShard(
+        Config(poll_interval=0.1, unknowns=Unknowns(retried_batch=RetriedBatch.REFILLED)),
+        function=failing("1", times=1),
+    )
+    shard.put(0.0, "a", size=5_000_000)
+    shard.put(0.5, "b", size=2_000_000)
+    shard.run(until=10.0)
+    assert shard.batches == [["1"], ["1"], ["2"]]

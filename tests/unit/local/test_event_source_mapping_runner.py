@@ -12,6 +12,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
 
 from constructs_lib.local import event_source_mapping_runner as runner_module
+from constructs_lib.local.event_source_mapping_function import Calls
+from constructs_lib.local.event_source_mapping_messages import UNREADABLE, Invoke, Responded
+from constructs_lib.local.event_source_mapping_records import Source
 from constructs_lib.local.event_source_mapping_runner import MappingRunner
 from constructs_lib.local.event_source_mapping_unknowns import AT_ONCE, Unknowns
 
@@ -403,6 +406,16 @@ def test_answers_are_read_as_json(
     assert cloud.invoked == [["1", "2", "3"]] + ([again] if again else [])
 
 
+@pytest.mark.parametrize(("body", "payload"), [(b"", None), (b"null", None), (b"{}", {}), (b"{", UNREADABLE)])
+def test_an_empty_answer_is_null(cloud: FakeCloud, body: bytes, payload: Any) -> None:
+    """And not one that cannot be read."""
+    source = Source(stream_arn=STREAM, region="us-east-1", role_arn=ROLE)
+    clients: Any = cloud
+    calls = Calls(clients=clients, mapping_id="m1", function_arn="f", source=source, destination=None)
+    cloud.answer = lambda _sequences: {"Payload": BytesIO(body)}
+    assert calls.invoke(Invoke(1, ())) == Responded(payload, "r1")
+
+
 def test_a_mapping_that_cannot_run_says_why(cloud: FakeCloud, runner: MappingRunner) -> None:
     """And keeps nobody else from running."""
     cloud.add_mapping("m1", ParallelizationFactor=99)
@@ -459,4 +472,5 @@ def test_stopping_does_not_wait_for_ever(cloud: FakeCloud, runner: MappingRunner
     before = time.monotonic()
     runner.stop(timeout=0.1)
     assert time.monotonic() - before < 2.0
+    eventually(lambda: not any(thread.name.startswith("mapping m1") for thread in threading.enumerate()))
     held.set()
