@@ -17,14 +17,6 @@ RUN = [sys.executable, "-m", "tests.e2e.run"]
 pytestmark = pytest.mark.local_cloud
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.mark.requirement("PRC-06", "ISO-04")
 def test_a_run_accounts_for_every_event() -> None:
     """Exit status 0 only if each event is in one alert, and each alert has one post that shows all its events."""
@@ -65,7 +57,7 @@ def test_a_busy_port_is_one_sentence() -> None:
 def test_ctrl_c_stops_everything_it_started() -> None:
     """Interrupted in the middle of deploying, it leaves no process behind."""
     run = subprocess.Popen(
-        [*RUN, "--once", "--port", str(free_port()), "--standins-port", "0"],
+        [*RUN, "--once", "--port", "0", "--standins-port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,15 +66,17 @@ def test_ctrl_c_stops_everything_it_started() -> None:
     )
     assert run.stdout is not None
     groups: set[int] = {run.pid}
+    said = []
     for line in run.stdout:
+        said.append(line)
         groups |= children_groups(run.pid)
         if "Deploying" in line:
             break
     groups |= children_groups(run.pid)
     os.kill(run.pid, signal.SIGINT)
-    run.stdout.read()
+    said.append(run.stdout.read())
     run.stdout.close()
-    assert run.wait(timeout=60) == 130
+    assert run.wait(timeout=60) == 130, "".join(said)
     assert len(groups) > 1, "the emulator has a process group of its own"
     assert {group: members(group) for group in groups if members(group)} == {}
 
