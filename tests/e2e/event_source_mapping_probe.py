@@ -169,6 +169,8 @@ class Probe:
     """Seconds to wait for the first batch: a new mapping may take minutes to start on AWS."""
     patience: float = 75.0
     """Seconds without a batch after which the function has seen everything."""
+    busy: Callable[[str], bool] = lambda _function: False
+    """Whether this function's mapping is known to have work left; AWS does not tell."""
     prefix: str = field(default_factory=lambda: f"mapping-probe-{uuid.uuid4().hex[:8]}")
 
     def client(self, service: str) -> Any:
@@ -233,7 +235,7 @@ class Probe:
         later = list(question.later)
         patience = self.start_patience
         last = time.monotonic()
-        while time.monotonic() - last < patience:
+        while time.monotonic() - last < patience or self.busy(name):
             for message in sqs.receive_message(QueueUrl=seen, WaitTimeSeconds=1).get("Messages", ()):
                 sqs.delete_message(QueueUrl=seen, ReceiptHandle=message["ReceiptHandle"])
                 last, patience = time.monotonic(), self.patience
