@@ -181,6 +181,7 @@ class _Table:
         self._left_out = tuple(region for region in table.regions if region not in present)
         self.lock = threading.Lock()
         self.replication = replication
+        home = client_factory("dynamodb", table.home)
         dynamodb = {region: client_factory("dynamodb", region) for region in table.regions if region in present}
         self.replicas = [
             Replica(
@@ -188,7 +189,7 @@ class _Table:
                 table.name,
                 replication=replication,
                 lock=self.lock,
-                prepare=partial(ensure_replica, table, region, home=dynamodb.get(table.home), here=here),
+                prepare=partial(ensure_replica, table, region, home=home, here=here),
                 dynamodb=here,
                 streams=client_factory("dynamodbstreams", region),
                 poll_interval=poll_interval,
