@@ -36,6 +36,7 @@ _PLACES: Final = {
     "eu-west-1": (53.3, -6.3),
     "eu-west-2": (51.5, -0.1),
     "eu-west-3": (48.9, 2.4),
+    "eusc-de-east-1": (52.4, 13.1),
     "il-central-1": (32.1, 34.8),
     "me-central-1": (25.2, 55.3),
     "me-south-1": (26.1, 50.6),
