@@ -1,34 +1,44 @@
 """The local cloud, put together: a CDK app on this machine, from its source to answering requests."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from constructs_lib.local import running
+from constructs_lib.local import replication_faults, running, status
 from constructs_lib.local.api_urls import local_url
 from constructs_lib.local.assembly import Report, Stack, derive, stacks
 from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment
+from constructs_lib.local.dns import Route53
+from constructs_lib.local.dns_source import read_dns
 from constructs_lib.local.emulator import deployable_resource_types
 from constructs_lib.local.environments import interpreter
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.event_source_mapping_clients import Clients
 from constructs_lib.local.event_source_mapping_runner import MappingRunner
+from constructs_lib.local.faults import Fault, RegionLost
+from constructs_lib.local.faults_api import FaultsApi
+from constructs_lib.local.faults_control import FaultControl
 from constructs_lib.local.regional import Regions
-from constructs_lib.local.replicas import create_replicas
+from constructs_lib.local.regional_extent import regions_of
+from constructs_lib.local.replication_runner import GlobalTables
+from constructs_lib.local.replication_tables import find_tables
 
 DEFAULT_PORT = 4566
 
 
-class LocalCloud:
+class LocalCloud(FaultControl):
     """Run a CDK app on this machine, for as long as the `with` block lasts.
 
         with LocalCloud(app="python app.py") as cloud:
             url = cloud.local_url(cloud.stack("Orders").outputs["Url"])
 
-    Entering prepares the environments, starts a router and an emulator, synthesizes the app, deploys every stack with the CDK CLI
-    and starts the stream mappings. Leaving stops all of it in reverse, also when entering failed or was interrupted.
+    Entering prepares the environments, synthesizes the app, starts an emulator for each region it needs behind one
+    router, deploys every stack with the CDK CLI, and starts what the emulator lacks: replicas of global tables, stream
+    mappings, health checks and names. Leaving stops all of it in reverse, also when entering failed or was
+    interrupted.
 
     Args:
         app: What the CDK CLI's `--app` takes: the command that runs the app, or the folder of a cloud assembly.
@@ -53,6 +63,7 @@ class LocalCloud:
         work_directory: Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
+        super().__init__()
         self._app = app
         self._context = dict(context or {})
         self._directory = directory or Path.cwd()
@@ -63,6 +74,8 @@ class LocalCloud:
         self.stacks: tuple[DeployedStack, ...] = ()
         self.report = Report()
         self.mappings: MappingRunner | None = None
+        self.tables: GlobalTables | None = None
+        self.route53: Route53 | None = None
         self.timings: dict[str, float] = {}
         self._deployment = self._deployment_to(DEFAULT_ACCOUNT)
         self._running = ExitStack()
@@ -113,6 +126,24 @@ class LocalCloud:
         """
         return local_url(url, self.endpoint_url, self.regions, self.client)
 
+    def status(self) -> dict[str, Any]:
+        """How everything is at this moment, as JSON can hold it."""
+        faults = self._faults.listed()
+        lost = frozenset(fault.region for fault in self.faults().values() if isinstance(fault, RegionLost))
+        return {
+            "endpoint_url": self.endpoint_url,
+            "account": self._deployment.account,
+            "regions": [
+                {"name": name, "lost": name in lost, "home": name == self._regions.home} for name in self._regions.names
+            ],
+            "stacks": status.stacks(self.stacks),
+            "mappings": status.mappings(self.mappings.status() if self.mappings else ()),
+            "queues": status.queues(self.stacks, self._inner.get, lost),
+            "tables": status.tables(self.tables.status() if self.tables else ()),
+            "route53": self.route53.status() if self.route53 else None,
+            "faults": faults,
+        }
+
     def check(self) -> None:
         """Do nothing while everything runs.
 
@@ -137,6 +168,10 @@ class LocalCloud:
                 copy = self.work_directory / "assembly"
                 self.report = derive(source, copy, deployable=deployable.result())
                 running.save_report(self.work_directory, self.report.lines())
+        with self._phase("regions"):
+            needed = regions_of(found, copy, self._region)
+            self._regions.spread(needed)
+            self._can_break(needed)
         with self._phase("bootstrap"):
             environments = list(dict.fromkeys((stack.qualifier, stack.region or self._region) for stack in found))
             self._progress(f"Bootstrapping {', '.join(region for _, region in environments)}")
@@ -144,16 +179,48 @@ class LocalCloud:
         with self._phase("deployment"):
             self._progress(f"Deploying {len(found)} stacks")
             self.stacks = self._deployment.deploy(copy, found)
-            create_replicas(self.stacks, self.client)
-        with self._phase("mappings"):
-            self.mappings = MappingRunner(self.endpoint_url, self.regions, access_key_id=self._deployment.account)
-            self.mappings.start()
-            starting.callback(self.mappings.stop)
+        self._start_what_the_emulator_lacks(starting, needed)
+        control = FaultsApi(self._faults, self.status)
+        starting.callback(control.stop)
+        control.start()
+        self._regions.control_at(control.port)
         starting.callback(running.withdraw, self.work_directory)
         running.announce(
             self.work_directory,
             running.Running(endpoint_url=self.endpoint_url, account=self._deployment.account, regions=self.regions),
         )
+
+    def _start_what_the_emulator_lacks(self, starting: ExitStack, regions: Sequence[str]) -> None:
+        self._inner = Clients(
+            self._regions.inner_url,
+            access_key_id=self._deployment.account,
+            secret_access_key="local",  # noqa: S106 - the emulator does not look at it
+        )
+        starting.callback(self._inner.close)
+        with self._phase("replicas"):
+            if tables := find_tables(self.stacks, self.client):
+                self.tables = GlobalTables(self._inner.get, tables, regions)
+                starting.callback(self.tables.stop)
+                self.tables.start()
+        with self._phase("mappings"):
+            self.mappings = MappingRunner(self.endpoint_url, self.regions, access_key_id=self._deployment.account)
+            self.mappings.start()
+            starting.callback(self.mappings.stop)
+        with self._phase("names"):
+            dns = read_dns(self.client, self.regions)
+            if dns.zones or dns.health_checks:
+                self.route53 = Route53(dns, self.local_url, regions=self.regions)
+                starting.callback(self.route53.stop)
+                self.route53.start()
+
+    def _apply(self, faults: Mapping[str, Fault]) -> None:
+        # What goes between regions stops before they do, and goes on after them.
+        before = self._faults.now()
+        if self.tables:
+            replication_faults.hold(self.tables, before, faults)
+        self._regions.apply(faults)
+        if self.tables:
+            replication_faults.let_go(self.tables, before, faults)
 
     def _synthesize(self) -> tuple[Path, tuple[Stack, ...]]:
         source = self._directory / self._app if self._app else None

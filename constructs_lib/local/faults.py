@@ -9,6 +9,8 @@ from typing import Any, Final, get_args
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.router_table import Mode, OperationFault
 
+__all__ = ["Fault", "Faults", "OperationFault", "Partition", "RegionLost", "from_json", "to_json"]
+
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
@@ -118,6 +120,10 @@ class Faults:
     def now(self) -> dict[str, Fault]:
         """The faults of this moment, by id."""
         return dict(self._faults)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The faults of this moment as JSON can hold them, each with its id."""
+        return [{"id": fault_id, **to_json(fault)} for fault_id, fault in self.now().items()]
 
     def _change(self, faults: dict[str, Fault]) -> None:
         self._apply(faults)

@@ -16,7 +16,7 @@ from typing import Any
 
 from constructs_lib.local import ports
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults import Faults, from_json, to_json
+from constructs_lib.local.faults import Faults, from_json
 
 PATH = "/_resilience"
 _LONGEST_FAULT = 1 << 16
@@ -58,8 +58,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """List faults, or tell the status."""
         if self.path == f"{PATH}/faults":
-            found = [{"id": fault_id, **to_json(fault)} for fault_id, fault in self.faults.now().items()]
-            self._reply(200, {"faults": found})
+            self._reply(200, {"faults": self.faults.listed()})
         elif self.path == f"{PATH}/status":
             self._reply(200, self.status())
         else:

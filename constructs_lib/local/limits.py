@@ -29,9 +29,22 @@ DIFFERENCES: Final = (
         None,
         "evaluated only when a metric is put, and without regard to dimensions: its state means nothing here",
     ),
-    ("AWS::DynamoDB::GlobalTable", None, "replicas follow at once: no lag, no conflict, no partition"),
-    ("AWS::Events::Rule", None, "a failed delivery is not retried and reaches no dead-letter queue"),
-    ("AWS::IAM::Role", None, "policies are stored, not enforced: a missing grant is not noticed"),
+    (
+        "AWS::DynamoDB::GlobalTable",
+        None,
+        "replicas follow by their streams, on this side of DynamoDB: its ReplicationLatency metric stays empty",
+    ),
+    (
+        "AWS::Events::Rule",
+        None,
+        "a failed delivery is not retried and reaches no dead-letter queue; one to another region does not arrive",
+    ),
+    (
+        "AWS::IAM::Role",
+        None,
+        "policies are stored, not enforced: a missing grant is not noticed; each region holds the roles of its own "
+        "stacks, so that a list shows those of the home region only",
+    ),
     (
         "AWS::Lambda::Function",
         None,
@@ -40,14 +53,28 @@ DIFFERENCES: Final = (
     ("AWS::Lambda::Alias", "RoutingConfig", "weights are ignored: every request goes to the primary version"),
     ("AWS::Logs::MetricFilter", None, "stored, never applied"),
     ("AWS::Pipes::Pipe", None, "only from a DynamoDB stream to SNS or Step Functions, without filter or enrichment"),
-    ("AWS::Route53::RecordSet", None, "stored; no name is answered"),
+    (
+        "AWS::Route53::RecordSet",
+        None,
+        "its name is answered by the front door, over HTTP and to this machine only, not by a name server",
+    ),
+    (
+        "AWS::S3::Bucket",
+        None,
+        "one in another region is not found there rather than redirected to, and a list shows those of one region",
+    ),
     ("AWS::Scheduler::Schedule", None, "up to ten seconds late, without retry or dead-letter queue"),
-    ("AWS::SNS::Subscription", None, "a failed delivery is not retried and reaches no dead-letter queue"),
+    (
+        "AWS::SNS::Subscription",
+        None,
+        "a failed delivery is not retried and reaches no dead-letter queue; one to another region does not arrive",
+    ),
     ("AWS::SQS::Queue", None, "message groups of a standard queue have no effect on its order"),
     (
         "AWS::StepFunctions::StateMachine",
         None,
-        "the machine's time limit, heartbeats, jitter and the cap on a retry's delay are ignored",
+        "the machine's time limit, heartbeats, jitter and the cap on a retry's delay are ignored; what it calls does "
+        "not pass where operations are disturbed",
     ),
     ("AWS::WAFv2::WebACL", None, "stored, not enforced"),
 )

@@ -28,6 +28,11 @@ class Regions:
         port: The port of the router; 0 picks a free one.
         region: The region that is there from the beginning.
         progress: Called with a line of text before something slow.
+
+    Attributes:
+        url: Where AWS answers.
+        inner_url: The same for what stands in for the inside of AWS, which faults of operations do not reach.
+        port: The port of *url*.
     """
 
     def __init__(self, directory: Path, *, port: int, region: str, progress: Callable[[str], None]) -> None:
@@ -37,6 +42,8 @@ class Regions:
         self.url = self._router.url
         self.port = self._router.port
         self._home = region
+        self._inner_port = ports.free()
+        self.inner_url = f"http://{ports.HOST}:{self._inner_port}"
         self._emulators: dict[str, Emulator] = {}
         self._origins: dict[int, str] = {}
         self._faults: Mapping[str, Fault] = {}
@@ -112,6 +119,11 @@ class Regions:
         """The region that global services live in."""
         return self._home
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every region that has an emulator."""
+        return tuple(self._emulators)
+
     def _parts(self) -> Iterator[Router | Emulator]:
         return chain([self._router], self._emulators.values())
 
@@ -132,6 +144,7 @@ class Regions:
             home=self._home,
             regions={region: emulator.port for region, emulator in self._emulators.items()},
             origins=self._origins,
+            inner_port=self._inner_port,
             lost=frozenset(lost),
             stopped=tuple(group for region in sorted(lost) if (group := self._emulators[region].group)),
             partitions=frozenset(fault.regions for fault in self._faults.values() if isinstance(fault, Partition)),

@@ -54,8 +54,9 @@ class RouterServer:
 
     async def apply(self, table: Table) -> None:
         """Go by *table* from now on, also for what is under way."""
-        for port in table.origins:
-            await self.listen(port)
+        for port in (*table.origins, table.inner_port):
+            if port is not None:
+                await self.listen(port)
         self.table = table
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
@@ -161,10 +162,14 @@ class _Connection:
             return False
         return await self._forward(self._ports(request, region), request, head, body)
 
+    def _disturbance(self, request: Request, region: str, body: bytes) -> str | None:
+        table = self._server.table
+        return None if self._port == table.inner_port else table.disturbance(request, region, body)
+
     async def _undisturbed(self, request: Request, region: str, body: bytes) -> bool:
         """Whether the request may go on, now or after a while; if not, it has had its answer."""
         slowed: set[str] = set()
-        while (name := self._server.table.disturbance(request, region, body)) and name not in slowed:
+        while (name := self._disturbance(request, region, body)) and name not in slowed:
             disturbance = self._server.table.disturbances[name]
             match disturbance.mode:
                 case "throttled":

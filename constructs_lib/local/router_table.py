@@ -47,6 +47,7 @@ class Table:
         home: The region of global services and of everything that names no region that is here.
         regions: Region to the port of its emulator.
         origins: Port that the functions of a region call AWS at, to that region.
+        inner_port: Port at which nothing is disturbed: for what stands in for the inside of AWS. None if there is none.
         lost: Regions that do not answer.
         stopped: Process groups that are stopped, which nobody else could end if this machine's owner of them is gone.
         partitions: Pairs of regions that do not reach each other.
@@ -57,6 +58,7 @@ class Table:
     home: str
     regions: Mapping[str, int]
     origins: Mapping[int, str] = field(default_factory=dict)
+    inner_port: int | None = None
     lost: frozenset[str] = frozenset()
     stopped: tuple[int, ...] = ()
     partitions: frozenset[frozenset[str]] = frozenset()
@@ -69,6 +71,7 @@ class Table:
             "home": self.home,
             "regions": dict(self.regions),
             "origins": {str(port): region for port, region in self.origins.items()},
+            "inner_port": self.inner_port,
             "lost": sorted(self.lost),
             "stopped": list(self.stopped),
             "partitions": sorted(sorted(pair) for pair in self.partitions),
@@ -86,6 +89,7 @@ class Table:
             home=content["home"],
             regions=content["regions"],
             origins={int(port): region for port, region in content["origins"].items()},
+            inner_port=content["inner_port"],
             lost=frozenset(content["lost"]),
             stopped=tuple(content["stopped"]),
             partitions=frozenset(frozenset(pair) for pair in content["partitions"]),

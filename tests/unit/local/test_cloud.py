@@ -1,4 +1,6 @@
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ import pytest
 from constructs_lib.local import cloud, running
 from constructs_lib.local.cloud import LocalCloud
 from constructs_lib.local.deployment import DeployedStack
+from constructs_lib.local.dns_model import Dns
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults import Fault
 
 
 class Parts:
@@ -18,6 +22,7 @@ class Parts:
         self.events: list[str] = []
         self.fails_at = ""
         self.account: str | None = None
+        self.tables: tuple[str, ...] = ()
 
     def note(self, event: str, problem: type[BaseException] = LocalCloudError) -> None:
         self.events.append(event)
@@ -25,21 +30,75 @@ class Parts:
             raise problem(event)
 
     def regional(self, _directory: Path, **_: Any) -> Any:
-        return Fake(url="http://127.0.0.1:1", start=self, stop=self, prefix="emulator")
+        return FakeRegions(self)
 
     def runner(self, _url: str, regions: Any, *, access_key_id: str) -> Any:
         self.events.append(f"mappings in {', '.join(regions)} of {access_key_id}")
-        return Fake(start=self, stop=self, prefix="mappings")
+        return FakeRunner(self)
 
     def deployment(self, _url: str, _home: Path, *, account: str, **_: Any) -> Any:
         return FakeDeployment(self, account)
 
 
-class Fake:
-    def __init__(self, *, prefix: str, start: Parts, stop: Parts, url: str = "") -> None:
-        self.url = url
-        self.start = lambda: start.note(f"{prefix} start")
-        self.stop = lambda: stop.note(f"{prefix} stop")
+class FakeRunner:
+    def __init__(self, parts: Parts) -> None:
+        self.start = lambda: parts.note("mappings start")
+        self.stop = lambda: parts.note("mappings stop")
+
+    def status(self) -> tuple[()]:
+        return ()
+
+
+class FakeRegions:
+    url = inner_url = "http://127.0.0.1:1"
+    home = "eu-west-1"
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.names: tuple[str, ...] = ()
+
+    def start(self) -> None:
+        self.parts.note("emulator start")
+
+    def stop(self) -> None:
+        self.parts.note("emulator stop")
+
+    def spread(self, regions: tuple[str, ...]) -> None:
+        self.names = regions
+        self.parts.note(f"regions {', '.join(regions)}")
+
+    def control_at(self, port: int) -> None:
+        self.control_port = port
+
+    def apply(self, faults: Mapping[str, Fault]) -> None:
+        self.parts.note(f"broken: {', '.join(faults)}")
+
+
+class FakeTables:
+    def __init__(self, parts: Parts, names: Any, regions: Any) -> None:
+        self.parts = parts
+        parts.events.append(f"replicas of {', '.join(names)} in {', '.join(regions)}")
+
+    def start(self) -> None:
+        self.parts.note("replicas start")
+
+    def stop(self) -> None:
+        self.parts.note("replicas stop")
+
+    def pause(self, a: str, b: str) -> None:
+        self.parts.note(f"pause {a} {b}")
+
+    def resume(self, a: str, b: str) -> None:
+        self.parts.note(f"resume {a} {b}")
+
+    def pause_region(self, region: str) -> None:
+        self.parts.note(f"pause {region}")
+
+    def resume_region(self, region: str) -> None:
+        self.parts.note(f"resume {region}")
+
+    def status(self) -> tuple[()]:
+        return ()
 
 
 class FakeDeployment:
@@ -80,6 +139,9 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     monkeypatch.setattr(cloud, "Regions", made.regional)
     monkeypatch.setattr(cloud, "MappingRunner", made.runner)
     monkeypatch.setattr(cloud, "Deployment", made.deployment)
+    monkeypatch.setattr(cloud, "find_tables", lambda _stacks, _client: made.tables)
+    monkeypatch.setattr(cloud, "GlobalTables", lambda _client, names, regions: FakeTables(made, names, regions))
+    monkeypatch.setattr(cloud, "read_dns", lambda _client, _regions: Dns())
     monkeypatch.setattr(cloud, "interpreter", lambda _name, _progress: Path("python"))
     monkeypatch.setattr(cloud, "deployable_resource_types", lambda _progress: frozenset())
     return made
@@ -94,6 +156,7 @@ def test_parts_start_in_order_and_stop_in_reverse(parts: Parts, tmp_path: Path) 
     assert parts.events == [
         "emulator start",
         "synthesize",
+        "regions eu-west-1",
         "bootstrap [('hnb659fds', 'eu-west-1')]",
         "deploy assembly",
         "mappings in eu-west-1 of 000000000000",
@@ -106,13 +169,16 @@ def test_parts_start_in_order_and_stop_in_reverse(parts: Parts, tmp_path: Path) 
         running.find(tmp_path)
 
 
-@pytest.mark.parametrize("step", ["emulator start", "synthesize", "deploy assembly", "mappings start"])
+@pytest.mark.parametrize(
+    "step", ["emulator start", "synthesize", "regions eu-west-1", "deploy assembly", "replicas start", "mappings start"]
+)
 @pytest.mark.parametrize("problem", [LocalCloudError, KeyboardInterrupt])
 def test_whatever_fails_or_interrupts_a_start_the_emulator_stops(
     parts: Parts, tmp_path: Path, step: str, problem: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A start that does not come to its end leaves nothing running."""
     parts.fails_at = step
+    parts.tables = ("orders",)
     monkeypatch.setattr(parts, "note", lambda event: Parts.note(parts, event, problem))
 
     with pytest.raises(problem), LocalCloud(app="python app.py", work_directory=tmp_path):
@@ -165,5 +231,47 @@ def test_each_phase_is_timed(parts: Parts, tmp_path: Path) -> None:
     with LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud:
         pass
 
-    phases = ["environments", "emulator", "synthesis", "assembly", "bootstrap", "deployment", "mappings", "stop"]
-    assert list(running_cloud.timings) == phases
+    starting = ["environments", "emulator", "synthesis", "assembly", "regions", "bootstrap", "deployment"]
+    assert list(running_cloud.timings) == [*starting, "replicas", "mappings", "names", "stop"]
+
+
+def test_a_lost_region_is_cut_off_before_it_stops_and_replicates_after_it_goes_on(parts: Parts, tmp_path: Path) -> None:
+    """What is on its way to it waits; ending the fault, by whatever name it was begun, lets everything go on."""
+    parts.tables = ("orders",)
+    with LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud:
+        parts.events.clear()
+        running_cloud.lose_region("eu-west-1")
+        assert [region["lost"] for region in running_cloud.status()["regions"]] == [True]
+        running_cloud.restore_region("eu-west-1")
+        running_cloud.restore_region("eu-west-1")
+
+        assert parts.events == [
+            "pause eu-west-1",
+            "broken: region-1",
+            "broken: ",
+            "resume eu-west-1",
+            "broken: ",
+        ]
+
+
+def test_what_is_not_here_cannot_be_broken(parts: Parts, tmp_path: Path) -> None:
+    """The message names the regions there are."""
+    with (
+        LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud,
+        pytest.raises(LocalCloudError, match=r"Nothing runs in ap-south-1; there are eu-west-1\."),
+    ):
+        running_cloud.partition("eu-west-1", "ap-south-1")
+
+
+def test_the_control_api_is_there_as_long_as_the_cloud(parts: Parts, tmp_path: Path) -> None:
+    """Faults can be begun from outside, and are seen inside."""
+    with LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud:
+        regions: Any = running_cloud._regions
+        address = f"http://127.0.0.1:{regions.control_port}/_resilience/faults"
+        body = json.dumps({"kind": "region", "region": "eu-west-1"}).encode()
+        request = urllib.request.Request(address, data=body, headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert list(running_cloud.faults()) == [json.load(answer)["id"]]
+
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address, timeout=5)
