@@ -61,7 +61,9 @@ def test_a_moment_is_before_during_or_in_the_aftermath_of_a_fault(at: float, exp
 
 def test_a_moment_in_a_fault_and_the_aftermath_of_another_is_disturbed() -> None:
     """The fault counts."""
-    assert phase(210.0, [DOWN, Window(fault="x", begin=205.0, end=215.0)], 20.0) == "during"
+    other = Window(fault="x", begin=205.0, end=215.0)
+    assert phase(210.0, [DOWN, other], 20.0) == "during"
+    assert phase(210.0, [other, DOWN], 20.0) == "during"
 
 
 def test_latency_is_told_by_dependency_region_and_phase_of_sending() -> None:
@@ -83,10 +85,10 @@ def test_undisturbed_samples_are_compared_with_those_of_the_fault() -> None:
     """In the order of sending, the aftermath left out."""
     evidence = replace(
         EVIDENCE,
-        sent=[sent(str(at), at) for at in (10.0, 20.0, 110.0, 120.0, 205.0)],
+        sent=[sent(str(at), at) for at in (10.0, 20.0, 30.0, 110.0, 120.0, 205.0)],
         arrivals=[
             Arrival(sample_id=str(at), at=at + wait)
-            for at, wait in ((10.0, 1.0), (20.0, 2.0), (110.0, 3.0), (120.0, 4.0), (205.0, 50.0))
+            for at, wait in ((10.0, 1.0), (20.0, 2.0), (30.0, 2.0), (110.0, 3.0), (120.0, 4.0), (205.0, 50.0))
         ],
     )
     found = measure(evidence).comparisons["slack"]

@@ -49,7 +49,7 @@ def test_the_longer_series_is_thinned_evenly() -> None:
 def test_slow_moments_that_come_in_a_row_widen_the_spread() -> None:
     """Neighbours are drawn together, so a burst is drawn whole or not at all."""
     values = [0.1] * 200
-    values[100:103] = [1.0] * 3
+    values[100:108] = [1.0] * 8
     found = compare(values, values)
     assert found is not None
     assert found.bootstrap.high == 10.0

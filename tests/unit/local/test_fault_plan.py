@@ -104,6 +104,10 @@ def test_a_fault_that_comes_back_is_started_and_stopped_each_time() -> None:
         (SLACK_DOWN + TIMES + 'every = "1s"\ntimes = 2', ["'every' is '1s'", "at least as long as `for`, 2s"]),
         ("[[fault]]\nwhat='region'\nwhere='mars-1'\nmode='lost'\n" + TIMES, ["'mars-1'", "us-east-1, eu-west-1"]),
         ("[[fault]]\nwhat='partition'\nwhere=['us-east-1']\nmode='cut'\n" + TIMES, ["two different regions"]),
+        (
+            "[[fault]]\nwhat='partition'\nwhere=['us-east-1','us-east-1']\nmode='cut'\n" + TIMES,
+            ["two different regions"],
+        ),
         ("[[fault]]\nwhat='partition'\nwhere=['us-east-1','mars-1']\nmode='cut'\n" + TIMES, ["'mars-1'", "eu-west-1"]),
         (
             "[[fault]]\nwhat='operation'\nwhere='s3:*'\nregion='mars-1'\nmode='slow'\n" + TIMES,
