@@ -8,7 +8,15 @@ from urllib.parse import parse_qsl
 
 from lambdas.shared.messages import MalformedMessageError, ReceivedEvent
 from lambdas.shared.parsers import cloudwatch, eventbridge, generic, topics
-from lambdas.shared.parsers.parsed import LONGEST_TEXT, LONGEST_TITLE, ParsedEvent, State, UnreadableError
+from lambdas.shared.parsers.parsed import (
+    LONGEST_ADDRESS,
+    LONGEST_FIELD,
+    LONGEST_TEXT,
+    LONGEST_TITLE,
+    ParsedEvent,
+    State,
+    UnreadableError,
+)
 from lambdas.shared.parsers.reading import one_line, shorten
 from lambdas.shared.sns_message import UNSUBSCRIPTION, SnsMessage
 
@@ -27,7 +35,7 @@ def parse(event: ReceivedEvent) -> ParsedEvent:
     # Nesting that the parser just bears is too deep for what comes after it.
     except RecursionError:
         parsed = _unreadable(event, "its JSON is nested too deeply")
-    return replace(parsed, title=one_line(parsed.title, LONGEST_TITLE), text=shorten(parsed.text, LONGEST_TEXT))
+    return _bounded(parsed)
 
 
 def _from_sns(event: ReceivedEvent) -> ParsedEvent:
@@ -70,6 +78,24 @@ def _from_object(value: Mapping[str, Any], *, where: str = "") -> ParsedEvent:
     if eventbridge.matches(value):
         return eventbridge.parse(value)
     return generic.from_fields(value, where=where)
+
+
+def _bounded(parsed: ParsedEvent) -> ParsedEvent:
+    """*parsed* with nothing in it too long to be stored and shown; half an address or id would be another one."""
+    fields = (parsed.service, parsed.account, parsed.region, parsed.resource)
+    service, account, region, resource = (shorten(field, LONGEST_FIELD) for field in fields)
+    return replace(
+        parsed,
+        title=one_line(parsed.title, LONGEST_TITLE),
+        text=shorten(parsed.text, LONGEST_TEXT),
+        service=service,
+        account=account,
+        region=region,
+        resource=resource,
+        page=parsed.page if len(parsed.page_id) <= LONGEST_FIELD else "",
+        links=tuple(link for link in parsed.links if len(link.url) <= LONGEST_ADDRESS),
+        copy_id=parsed.copy_id if len(parsed.copy_id or "") <= LONGEST_FIELD else None,
+    )
 
 
 def _unreadable(event: ReceivedEvent, reason: str) -> ParsedEvent:

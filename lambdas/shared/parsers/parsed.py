@@ -11,6 +11,10 @@ State = Literal["problem", "recovery", "none"]
 LONGEST_TITLE = 150
 # A message with a title, facts and buttons around it still fits the providers' limits, and a row stays small.
 LONGEST_TEXT = 2500
+# Names, ids and addresses: none of AWS's is longer, and the providers show no more of them. A sender may write anything
+# there, and a row of more than 400 KB could not be stored at all.
+LONGEST_FIELD = 1000
+LONGEST_ADDRESS = 2000
 
 
 class UnreadableError(Exception):

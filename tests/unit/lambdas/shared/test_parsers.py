@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.shared.messages import ReceivedEvent
 from lambdas.shared.parsers import ParsedEvent, parse
-from lambdas.shared.parsers.parsed import LONGEST_TEXT, LONGEST_TITLE
+from lambdas.shared.parsers.parsed import LONGEST_FIELD, LONGEST_TEXT, LONGEST_TITLE
 
 AT = "2026-11-21T03:40:00.000Z"
 ARN = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:cpu"
@@ -233,6 +233,20 @@ def test_what_is_too_long_is_shortened() -> None:
     parsed = posted({"title": "t" * 1000, "description": "d" * 100_000})
     assert (len(parsed.title), len(parsed.text)) == (LONGEST_TITLE, LONGEST_TEXT)
     assert parsed.title.endswith("…")
+
+
+def test_no_field_of_a_sender_makes_a_row_too_large_to_store() -> None:
+    """DynamoDB refuses a row of more than 400 KB, so nothing of a body of 512 KB may reach it whole."""
+    long = "x" * 100_000
+    fields = ("service", "account", "region", "resource")
+    parsed = posted(dict.fromkeys(fields, long) | {"link": f"https://example.com/{long}"})
+    assert [len(getattr(parsed, field)) for field in fields] == [LONGEST_FIELD] * 4
+    assert parsed.links == ()
+    alarm = alarm_by_sns(AlarmName=long)
+    assert (len(alarm.resource), alarm.page) == (LONGEST_FIELD, "")
+    update = {"eventArn": "arn:x", "eventTypeCode": "AWS_EC2_ISSUE", "communicationId": long}
+    health = {"source": "aws.health", "detail-type": "AWS Health Event", "account": "1", "detail": update}
+    assert posted(health).copy_id is None
 
 
 values = st.recursive(
