@@ -199,8 +199,12 @@ class Region(Stack):
         return function
 
     def secret(self, construct_id: str, name: str) -> secretsmanager.Secret:
-        """A secret whose value an operator fills in; it outlives the stack."""
-        secret = secretsmanager.Secret(self, construct_id, secret_name=name, removal_policy=cdk.RemovalPolicy.RETAIN)
+        """A secret whose value an operator fills in; it outlives the stack, but not a first deployment that failed.
+
+        Left behind by that, it would hold no value yet, and its name would stand in the way of the next try.
+        """
+        kept = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        secret = secretsmanager.Secret(self, construct_id, secret_name=name, removal_policy=kept)
         cdk.Validations.of(secret).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-SMG4",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, Names, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -182,7 +182,14 @@ class MultiRegionApi(Construct):
 
     def _stage(self, rate_limit: int, burst_limit: int) -> apigateway.HttpStage:
         log_group = logs.LogGroup(
-            self, "AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
+            self,
+            "AccessLog",
+            # API Gateway writes the names of its log groups into one resource policy of the account, and refuses the
+            # stage once that is full; those with this prefix are left out of it.
+            # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+            log_group_name=f"/aws/vendedlogs/apis/{Names.unique_resource_name(self, max_length=200)}",
+            retention=logs.RetentionDays.ONE_MONTH,
+            removal_policy=RemovalPolicy.DESTROY,
         )
         stage = apigateway.HttpStage(
             self,
