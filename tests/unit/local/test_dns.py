@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -71,9 +72,10 @@ class Region:
     seen: list[bytes] = field(default_factory=list)
 
     def serve(self, connection: socket.socket, request: bytes) -> None:
+        announced = re.search(rb"Content-Length: (\d+)", request)
         # Head and body may come one after the other.
-        if b"Content-Length: 9" in request and request.endswith(b"\r\n\r\n"):
-            request += connection.recv(65536)
+        while announced and len(request.partition(b"\r\n\r\n")[2]) < int(announced[1]):
+            request += connection.recv(65536) or b" "
         if request.startswith(b"GET /health "):
             status = "healthy" if self.healthy else "unhealthy"
             connection.sendall(answer(f'{{"status":"{status}"}}'.encode(), status=200 if self.healthy else 503))
