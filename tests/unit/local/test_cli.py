@@ -1,3 +1,5 @@
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +8,8 @@ import pytest
 from constructs_lib import cli
 from constructs_lib.local import cloud, running
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults import Fault, Faults, OperationFault, Partition, RegionLost
+from constructs_lib.local.faults_api import FaultsApi
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +113,88 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         cli.main(["--version"])
 
     assert capsys.readouterr().out.startswith("resilience 0.")
+
+
+@pytest.fixture
+def faults() -> Iterator[Faults]:
+    """The faults of a local cloud that runs on port 4566."""
+    one = Faults(("us-east-1", "eu-west-1"), lambda _: None)
+    api = FaultsApi(one, lambda: STATUS | {"faults": one.listed()})
+    folder = running.default_work_directory(4566)
+    folder.mkdir(parents=True)
+    running.announce(
+        folder, running.Running(endpoint_url=f"http://127.0.0.1:{api.port}", account="000000000000", regions=())
+    )
+    api.start()
+    yield one
+    api.stop()
+
+
+STATUS: dict[str, Any] = {
+    "endpoint_url": "http://127.0.0.1:4566",
+    "account": "000000000000",
+    "regions": [{"name": "eu-west-1", "lost": False, "home": True}],
+    "stacks": [],
+    "mappings": [],
+    "queues": [],
+    "tables": [],
+    "route53": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["region", "eu-west-1"], RegionLost(region="eu-west-1")),
+        (["partition", "eu-west-1", "us-east-1"], Partition(regions=frozenset({"us-east-1", "eu-west-1"}))),
+        (
+            ["operation", "eu-west-1", "dynamodb", "PutItem", "slow", "--by", "2"],
+            OperationFault(region="eu-west-1", service="dynamodb", operation="PutItem", mode="slow", by=2.0),
+        ),
+    ],
+)
+def test_a_fault_is_begun_and_ended_by_the_id_it_prints(
+    faults: Faults, capsys: pytest.CaptureFixture[str], arguments: list[str], fault: Fault
+) -> None:
+    """What the command says is what is broken."""
+    assert cli.main(["fault", "start", *arguments]) == 0
+    fault_id = capsys.readouterr().out.strip()
+    assert faults.now() == {fault_id: fault}
+
+    assert cli.main(["fault", "list"]) == 0
+    assert f'"id": "{fault_id}"' in capsys.readouterr().out
+    assert cli.main(["fault", "stop", fault_id]) == 0
+    assert faults.now() == {}
+
+
+def test_all_faults_end_with_one_command(faults: Faults) -> None:
+    """Nobody has to look for ids."""
+    faults.inject(RegionLost(region="eu-west-1"))
+    faults.inject(RegionLost(region="us-east-1"))
+
+    assert cli.main(["fault", "stop", "--all"]) == 0
+    assert faults.now() == {}
+
+
+def test_a_fault_of_what_is_not_there_is_a_sentence(faults: Faults, capsys: pytest.CaptureFixture[str]) -> None:
+    """The refusal of the local cloud is what the user reads."""
+    assert cli.main(["fault", "start", "region", "mars-1"]) == 1
+    assert capsys.readouterr().err == "Nothing runs in mars-1; there are us-east-1, eu-west-1.\n"
+
+
+def test_status_is_text_or_json(faults: Faults, capsys: pytest.CaptureFixture[str]) -> None:
+    """For a person, and for a program."""
+    assert cli.main(["local", "status"]) == 0
+    assert "  eu-west-1  up  (home)\n" in capsys.readouterr().out
+    assert cli.main(["local", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == STATUS | {"faults": []}
+
+
+def test_a_cloud_that_was_killed_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Word of it may be left; then one sentence says that nobody is there."""
+    folder = running.default_work_directory(4566)
+    folder.mkdir(parents=True)
+    running.announce(folder, running.Running(endpoint_url="http://127.0.0.1:1", account="0", regions=()))
+
+    assert cli.main(["fault", "list"]) == 1
+    assert "http://127.0.0.1:1/_resilience does not answer" in capsys.readouterr().err
