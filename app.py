@@ -131,7 +131,8 @@ class Region(Stack):
         if "slack" in streams:
             signing = self.secret("SlackSigning", "alerting/slack-signing")
             buttons = {"SLACK_SIGNING_SECRET": signing.secret_arn, "ACTIONS_QUEUE_URL": actions.queue.queue_url}
-            interactions = self.function("interactions", buttons)
+            # Slack's user sees an error after three seconds, a cold start's included; processor time comes with memory.
+            interactions = self.function("interactions", buttons, memory=1024)
             signing.grant_read(interactions)
             actions.grant_send(interactions)
             api.add_route(
@@ -177,7 +178,9 @@ class Region(Stack):
         credentials.grant_read(notifier)
         return IsolatedDependencyStream(self, "Teams", consumer=notifier)
 
-    def function(self, package: str, settings: Mapping[str, str], *, concurrency: int | None = None) -> PythonFunction:
+    def function(
+        self, package: str, settings: Mapping[str, str], *, concurrency: int | None = None, memory: int = 256
+    ) -> PythonFunction:
         """One folder of lambdas/ as a function that may do with the tables what its task asks."""
         tables: list[tuple[str, str, dynamodb.ITableV2, Mapping[str, Sequence[str]]]] = [
             ("TENANTS_TABLE", TENANTS, self.tenants, TENANTS_ACCESS),
@@ -191,6 +194,7 @@ class Region(Stack):
             environment={variable: name for variable, name, _, _ in used}
             | dict(settings)
             | dict(self.outside.get(package, {})),
+            memory_size=memory,
             reserved_concurrency=concurrency,
         )
         for _, _, table, access in used:
