@@ -11,7 +11,7 @@ from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from constructs_lib import _environment as environment_names
 from constructs_lib._api_domain import ApiDomain, RegionalDomain
@@ -153,6 +153,7 @@ class MultiRegionApi(Construct):
         )
         if callers_checked_by:
             Validations.of(added).acknowledge(Acknowledgment(id="AwsSolutions-APIG4", reason=callers_checked_by))
+        self._announce_after(added)
         return added
 
     def metric_server_errors(self) -> cloudwatch.Metric:
@@ -205,14 +206,24 @@ class MultiRegionApi(Construct):
         )
         if self.regional_domain:
             # Not the stage's own option: it names the mapping after the stack, so each region's would differ.
-            apigateway.ApiMapping(
+            mapping = apigateway.ApiMapping(
                 self.regional_domain,
                 "Mapping",
                 api=self.api,
                 domain_name=self.regional_domain.domain_name,
                 stage=stage,
             )
+            self._announce_after(mapping)
         return stage
+
+    def _announce_after(self, part: IDependable) -> None:
+        """Have DNS name this region once *part* is there, and no longer than it is.
+
+        A new health check counts as healthy until it has seen something. Callers sent to a half-made region would be
+        answered 403 or 404, and SNS, like many senders, does not try again after those.
+        """
+        if self.regional_domain:
+            self.regional_domain.record.node.add_dependency(part)
 
     def _limit_apart(self, route: apigateway.HttpRoute) -> None:
         stage = cast("apigateway.CfnStage", self.stage.node.default_child)

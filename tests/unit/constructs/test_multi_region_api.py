@@ -81,6 +81,16 @@ def test_dns_names_the_nearest_healthy_region() -> None:
     assert len(identifiers) == 2
 
 
+def test_dns_names_a_region_only_while_all_of_it_is_there(code: Path) -> None:
+    """A new health check counts as healthy at first, and SNS drops what a half-made region answers with 404."""
+    stack = new_stack()
+    MultiRegionApi(stack, "Api", domain=DOMAIN).add_route("POST /orders", PythonFunction(stack, "Greet", source=code))
+    (record,) = resources(stack, "AWS::Route53::RecordSet").values()
+    for kind in ("ApiMapping", "Route", "Integration"):
+        assert resources(stack, f"AWS::ApiGatewayV2::{kind}").keys() <= set(record["DependsOn"])
+    assert resources(stack, "AWS::Lambda::Permission").keys() <= set(record["DependsOn"])
+
+
 def test_a_region_is_judged_by_its_own_endpoint() -> None:
     """The check asks /health of this region's API, not of the shared name, every ten seconds, and reads the answer."""
     stack = new_stack()
