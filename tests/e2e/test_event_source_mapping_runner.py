@@ -39,7 +39,9 @@ def runner(emulator: Emulator) -> Iterator[MappingRunner]:
 def probe(emulator: Emulator, runner: MappingRunner) -> Probe:
     def busy(name: str) -> bool:
         shards = [shard for one in runner.status() if one.function_arn.endswith(f":{name}") for shard in one.shards]
-        return not shards or any(shard.waiting or not (shard.delivered + shard.discarded) for shard in shards)
+        return not shards or any(
+            shard.waiting or not (shard.delivered + shard.filtered + shard.discarded) for shard in shards
+        )
 
     credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     return Probe(REGION, emulator.url, credentials, start_patience=2.0, patience=2.0, busy=busy)
