@@ -254,6 +254,18 @@ def test_every_method_passes(method: str) -> None:
         connection.close()
 
 
+def test_head_is_answered_without_a_body_also_by_the_front_door_itself() -> None:
+    """Nothing follows its headers, or the next answer on the connection would begin with it."""
+    with world() as here:
+        port = int(here.route53.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"HEAD /_resilience/route53 HTTP/1.1\r\nConnection: close\r\n\r\n")
+            with connection.makefile("rb") as answered:
+                head, _, body = answered.read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert body == b""
+
+
 def test_names_that_are_not_in_dns_are_refused_with_those_that_are() -> None:
     """One that names the front door itself gets the only name there is."""
     with world() as here:

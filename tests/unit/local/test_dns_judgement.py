@@ -47,6 +47,8 @@ def test_the_text_must_be_there() -> None:
     assert passes(b'{"status":"healthy","region":"eu-west-1"}')
     assert not passes(b'{"status":"unhealthy"}')
     assert not passes(TEXT.upper().encode())
+    shouting = check(type=CheckType.HTTP_STR_MATCH, search_string="OK")
+    assert not judge(shouting, Reply(status=200, body=b"ok"), USUAL).passed
     assert not passes(b"")
 
 

@@ -3,6 +3,7 @@
 import datetime
 import socket
 import ssl
+import threading
 import time
 from pathlib import Path
 
@@ -152,7 +153,30 @@ def test_a_dripping_body_has_its_own_limit() -> None:
 
     with endpoint(serve) as url:
         assert not probe(MATCHING, url, SHORT, USUAL).passed
-        assert probe(check(), url, SHORT, USUAL).passed
+        started = time.monotonic()
+        assert probe(check(), url, Limits(), USUAL).passed
+        assert time.monotonic() - started < 1
+
+
+def test_a_body_may_come_after_the_limit_of_the_status() -> None:
+    """Its own limit only begins then."""
+
+    def serve(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 7\r\n\r\n")
+        threading.Event().wait(0.4)
+        connection.sendall(b"healthy")
+
+    with endpoint(serve) as url:
+        assert probe(MATCHING, url, Limits(answer=0.2, body=5), USUAL).passed
+
+
+def test_a_body_that_breaks_off_did_not_end() -> None:
+    """It is shorter than announced: like one that is late."""
+    with endpoint(
+        lambda connection, _: connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\nhealthy")
+    ) as url:
+        for choice, expected in ((UnfinishedBody.PASSES, True), (UnfinishedBody.FAILS, False)):
+            assert probe(MATCHING, url, SHORT, Unknowns(unfinished_body=choice)).passed is expected
 
 
 def test_unknown_whether_a_body_must_end_in_time_on_the_wire() -> None:

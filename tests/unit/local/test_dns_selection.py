@@ -251,6 +251,7 @@ def test_an_answer_lasts_as_long_as_its_record_says() -> None:
 def test_unknown_how_long_an_answer_of_api_gateway_lasts() -> None:
     """An alias to a resource has that resource's TTL, which is nowhere said."""
     record = Record(name=NAME, type="A", alias=to("d-1.execute-api.us-east-1.amazonaws.com"))
+    assert ttl(record) == 60
     for choice in ResourceTtl:
         assert ttl(record, unknowns=Unknowns(resource_ttl=choice)) == choice.value
 

@@ -144,7 +144,7 @@ def test_what_cannot_be_stood_in_for_is_said() -> None:
             "Name": "api.example.com.",
             "Type": "A",
             "SetIdentifier": "eu",
-            "GeoLocation": {"ContinentCode": "EU"},
+            "MultiValueAnswer": True,
             "TTL": 60,
             "ResourceRecords": [{"Value": "192.0.2.1"}],
         }
@@ -167,7 +167,7 @@ def test_what_cannot_be_stood_in_for_is_said() -> None:
     assert sorted(dns.limitations) == sorted(
         (
             f"Health check {check}: no alarm has data here: it is what it says to be without data",
-            "api.example.com: records with GeoLocation are not chosen between; it gives no address",
+            "api.example.com: records with MultiValueAnswer are not chosen between; it gives no address",
             "inside: a private zone; clients here are outside of every network, and it is left out",
         )
     )
