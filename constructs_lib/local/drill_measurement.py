@@ -142,7 +142,7 @@ def _books(sent: Sequence[Sent], arrived: Mapping[str, list[float]], recoverable
         accepted=len(accepted),
         refused=len(sent) - len(accepted),
         delivered=len(accepted) - len(missing),
-        recoverable=Counter(recoverable[sample_id] for sample_id in missing if sample_id in recoverable),
+        recoverable=dict(Counter(recoverable[name] for name in missing if name in recoverable)),
         lost=tuple(sample_id for sample_id in missing if sample_id not in recoverable),
         duplicated=tuple(each.sample.id for each in sent if len(arrived.get(each.sample.id, ())) > 1),
     )

@@ -60,8 +60,8 @@ def _comparisons(promises: Promises, measurement: Measurement) -> Iterator[Verdi
         else:
             yield Verdict(
                 promise=f"{dependency} is untouched",
-                held=found.is_as_undisturbed,
-                figures=f"p99 during / undisturbed {found.ratio:.2f}; undisturbed / undisturbed "
+                held=found.tells_something and found.is_as_undisturbed,
+                figures=f"{'' if found.tells_something else 'too much noise to tell: '}p99 during / undisturbed {found.ratio:.2f}; undisturbed / undisturbed "
                 f"{found.bootstrap.low:.2f} to {found.bootstrap.high:.2f} (bootstrap), "
                 f"{found.halves.low:.2f} to {found.halves.high:.2f} (halves); {pairs} pairs",
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 _DRAWS = 1_000
 _BLOCK = 10
 _TAIL = 0.99
+_NOISE = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,11 @@ class Comparison:
     bootstrap: Spread
     halves: Spread
     median_difference: float
+
+    @property
+    def tells_something(self) -> bool:
+        """Whether undisturbed runs are alike enough for a difference to be seen: they differ by less than threefold."""
+        return self.bootstrap.high < _NOISE
 
     @property
     def is_as_undisturbed(self) -> bool:

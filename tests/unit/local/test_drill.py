@@ -71,6 +71,19 @@ class AtOnce(Executor):
         return future
 
 
+class WhenAsked(Executor):
+    """Does what it is given when its result is asked for, as a pool that is behind."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Put it off."""
+
+        class Later(Future[T]):
+            def result(self, timeout: float | None = None) -> T:
+                return fn(*args, **kwargs)
+
+        return Later()
+
+
 class App:
     """Delivers to Teams at once, and to Slack unless it is down, or else once it is up again."""
 
@@ -215,6 +228,14 @@ def test_a_bug_of_the_subject_is_not_taken_for_a_result() -> None:
     app.signals = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]  # a bug
     with pytest.raises(ZeroDivisionError):
         run(app)
+
+
+def test_what_is_still_under_way_when_the_load_ends_counts() -> None:
+    """The books are made when every answer is there."""
+    app = App(VirtualClock())
+    plan = replace(PLAN, faults=())
+    report = Drill(plan, app, run_id="r", clock=app.clock, workers=lambda _number: WhenAsked()).run()
+    assert report.measurement.total.accepted == 60
 
 
 def test_a_plan_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ GOOD = Evidence(
 LATE = replace(GOOD, arrivals=[Arrival(sample_id=f"e{at}", at=at + (60.0 if 100 <= at < 200 else 1.0)) for at in TIMES])
 MISSING = replace(GOOD, arrivals=GOOD.arrivals[:-1])
 TWICE = replace(GOOD, arrivals=[*GOOD.arrivals, GOOD.arrivals[0]])
+# Now and then undisturbed events take ten times as long, those in the fault never.
+NOISY = replace(
+    GOOD, arrivals=[Arrival(sample_id=f"e{at}", at=at + (10.0 if at < 100 and at % 50 < 4 else 1.0)) for at in TIMES]
+)
 REFUSED = replace(GOOD, sent=[*GOOD.sent, sent(99.0, accepted=False)])
 
 
@@ -51,6 +55,7 @@ REFUSED = replace(GOOD, sent=[*GOOD.sent, sent(99.0, accepted=False)])
         (Promises(untouched=("teams",), pairs=50), GOOD, True),
         (Promises(untouched=("teams",), pairs=50), LATE, False),
         (Promises(untouched=("teams",), pairs=51), GOOD, False),
+        (Promises(untouched=("teams",), pairs=50), NOISY, False),
         (Promises(untouched=("slack",), pairs=1), GOOD, False),
         (Promises(detected_within=4.0), GOOD, True),
         (Promises(detected_within=3.0), GOOD, False),
@@ -115,4 +120,6 @@ def test_a_report_in_json_holds_all_of_it() -> None:
     }
     assert content["comparisons"]["teams"]["ratio"] == 1.0
     assert content["faults"][0]["detected_after"] == 4.0
+    kept = replace(MISSING, recoverable={"e208": "quarantined"})
+    assert report(measure(kept), Promises()).to_json()["total"]["recoverable"] == {"quarantined": 1}
     assert content["log"] == [{"at": 0.0, "what": "begins"}]

@@ -27,6 +27,7 @@ def test_a_second_undisturbed_run_is_as_undisturbed() -> None:
         assert spread.low < 1.0 < spread.high
         assert spread.low <= found.ratio <= spread.high
     assert found.is_as_undisturbed
+    assert found.tells_something
 
 
 def test_a_slowdown_is_noticed() -> None:
@@ -53,6 +54,7 @@ def test_slow_moments_that_come_in_a_row_widen_the_spread() -> None:
     found = compare(values, values)
     assert found is not None
     assert found.bootstrap.high == 10.0
+    assert not found.tells_something
 
 
 def test_the_same_samples_give_the_same_answer() -> None:
