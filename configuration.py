@@ -28,8 +28,8 @@ class Configuration:
         dependencies: Providers that tenants may choose.
         operator_emails: Who hears of the system's own alarms.
         escalation_wait_minutes: How long somebody may take to react before the next level.
-        ingest_concurrency: Invocations kept free for accepting events.
-        health_concurrency: Invocations kept free for health checks.
+        ingest_concurrency: Invocations kept free for accepting events. None: none are, as a new account demands.
+        health_concurrency: Invocations kept free for health checks. None: none are.
         outside: Settings by function that replace the providers' real addresses; empty on AWS.
     """
 
@@ -39,8 +39,8 @@ class Configuration:
     dependencies: Sequence[str]
     operator_emails: Sequence[str]
     escalation_wait_minutes: int
-    ingest_concurrency: int
-    health_concurrency: int
+    ingest_concurrency: int | None
+    health_concurrency: int | None
     outside: Mapping[str, Mapping[str, str]]
 
     @classmethod
@@ -49,7 +49,7 @@ class Configuration:
         # What is null in cdk.json does not come through.
         given: Mapping[str, Any] = app.node.get_context("alerting")
         local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
-        concurrency: Mapping[str, Any] = given["reserved_concurrency"]
+        concurrency: Mapping[str, Any] = given.get("reserved_concurrency") or {}
         return cls(
             # An account that is nobody's: what was made for this machine cannot be deployed to AWS by mistake.
             account="000000000000" if local else given.get("account"),
@@ -58,8 +58,8 @@ class Configuration:
             dependencies=distinct("alerting.dependencies", given["dependencies"], DEPENDENCIES),
             operator_emails=given["operator_emails"],
             escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
-            ingest_concurrency=positive("alerting.reserved_concurrency.ingest", concurrency["ingest"]),
-            health_concurrency=positive("alerting.reserved_concurrency.health", concurrency["health"]),
+            ingest_concurrency=reserved("ingest", concurrency),
+            health_concurrency=reserved("health", concurrency),
             outside=standins(app.node.get_context("standins")) if local else {},
         )
 
@@ -97,6 +97,12 @@ def positive(key: str, value: object) -> int:
     if type(value) is not int or value < 1:
         raise ConfigurationError(f"{key} must be a whole number from 1, got {value!r}")
     return value
+
+
+def reserved(function: str, concurrency: Mapping[str, Any]) -> int | None:
+    """Invocations kept free for *function*; None where the account has none to spare."""
+    given = concurrency.get(function)
+    return None if given is None else positive(f"alerting.reserved_concurrency.{function}", given)
 
 
 def domain_of(given: Mapping[str, str] | None) -> ApiDomain | None:

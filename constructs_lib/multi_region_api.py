@@ -69,7 +69,8 @@ class MultiRegionApi(Construct):
         domain: Name shared by all regions. Default: none.
         rate_limit: Requests a second that each route takes on average; more are answered 429. Default: 1000.
         burst_limit: Requests that may come at once. Default: 2000.
-        health_concurrency: Invocations kept free for health answers. Default: 5.
+        health_concurrency: Invocations kept free for health answers; None where the account has none to spare, as a
+            new one. Default: 5.
 
     Attributes:
         api: The API.
@@ -93,16 +94,21 @@ class MultiRegionApi(Construct):
         domain: ApiDomain | None = None,
         rate_limit: int = 1000,
         burst_limit: int = 2000,
-        health_concurrency: int = 5,
+        health_concurrency: int | None = 5,
     ) -> None:
         super().__init__(scope, id)
         between("rate_limit", rate_limit, 1, 1_000_000, way_out="reserve no concurrency for a route that takes nothing")
         between(
             "burst_limit", burst_limit, 1, 1_000_000, way_out="reserve no concurrency for a route that takes nothing"
         )
-        between(
-            "health_concurrency", health_concurrency, 1, 100, way_out="a region that cannot answer is taken out of DNS"
-        )
+        if health_concurrency is not None:
+            between(
+                "health_concurrency",
+                health_concurrency,
+                1,
+                100,
+                way_out="a region that cannot answer is taken out of DNS",
+            )
         distinct("probes", [probe.name for probe in probes], way_out="give one of them another name")
         self.api = apigateway.HttpApi(self, "Api", create_default_stage=False)
         self.regional_domain = (
@@ -164,7 +170,7 @@ class MultiRegionApi(Construct):
         """Milliseconds from request to answer, 99th percentile over five minutes."""
         return self.api.metric_latency(period=Duration.minutes(5), statistic="p99")
 
-    def _health_function(self, probes: Sequence[HealthProbe], concurrency: int) -> PythonFunction:
+    def _health_function(self, probes: Sequence[HealthProbe], concurrency: int | None) -> PythonFunction:
         settings = [{"name": probe.name, **probe.setting} for probe in probes]
         function = PythonFunction(
             self,

@@ -11,6 +11,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk.assertions import Template
 
 import app as alerting_app
 from configuration import ConfigurationError
@@ -99,6 +100,16 @@ def test_a_wrong_configuration_names_key_and_value(context: dict[str, object], s
     """The error says what was given and what is allowed."""
     with pytest.raises(ConfigurationError, match=re.escape(sentence)):
         alerting_app.build(cdk.App(context=context))
+
+
+def test_a_new_account_need_not_reserve_concurrency() -> None:
+    """AWS refuses any reservation that would leave an account fewer than a hundred invocations."""
+    for context in (alerting(reserved_concurrency=None), alerting(reserved_concurrency={"ingest": None})):
+        app = cdk.App(context=context)
+        alerting_app.build(app)
+        template = Template.from_stack(app.node.find_child("Alerting-us-east-1"))  # type: ignore[arg-type]  # a stack
+        functions = template.find_resources("AWS::Lambda::Function").values()
+        assert [each for each in functions if "ReservedConcurrentExecutions" in each["Properties"]] == []
 
 
 def test_a_wrong_configuration_is_no_stack_trace(tmp_path: Path) -> None:
