@@ -5,12 +5,14 @@ Python functions on its own interpreter, with its own packages in sight and erro
 awslambdaric in the functions environment, spoken to over the emulator's Runtime API (the one it keeps for
 `provided.*` runtimes), so that errors, environment reuse and JSON logs are those of AWS.
 
-This reaches into private names of the emulator. All of them are listed in `_TOUCHED` and looked at before anything
-else happens, so that another release says so in a sentence instead of failing somewhere inside.
+This reaches into private names of the emulator. All of them are listed in `_TOUCHED`, and in that of its companion
+`_emulator_route53.py`, and looked at before anything else happens, so that another release says so in a sentence
+instead of failing somewhere inside.
 """
 
 import argparse
 import importlib
+import importlib.util
 import inspect
 import io
 import json
@@ -23,6 +25,7 @@ import threading
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _TOUCHED: dict[str, dict[str, list[str] | None]] = {
     "ministack.core.lambda_runtime": {
@@ -48,6 +51,7 @@ _TOUCHED: dict[str, dict[str, list[str] | None]] = {
         "_sm_secret_delete": ["physical_id", "props"],
         "_sm_secret_update": ["physical_id", "old_props", "new_props", "stack_name", "logical_id"],
     },
+    "ministack.services.sqs": {"DEFAULT_HOST": None, "DEFAULT_PORT": None, "_CANONICAL_NETLOC": None},
     "ministack.app": {"main": []},
 }
 
@@ -67,7 +71,10 @@ def main() -> None:
     options = parser.parse_args()
     if not options.resource_types:
         _configure(options.port, options.directory, options.endpoint_url)
-    _check_touched_names()
+    route53 = _companion("_emulator_route53")
+    _check_touched_names(_TOUCHED)
+    _check_touched_names(route53.TOUCHED)
+    route53.register(_module)
     if options.resource_types:
         print(json.dumps(sorted(_module("ministack.services.cloudformation.provisioners")._RESOURCE_HANDLERS)))  # noqa: T201
         return
@@ -75,12 +82,23 @@ def main() -> None:
     _run_python_functions_on_awslambdaric(options.functions_python)
     _leave_streams_to_the_mapping_runner()
     _refer_to_secrets_by_arn()
+    _name_queues_after(options.endpoint_url)
     sys.argv = sys.argv[:1]
     _module("ministack.app").main()
 
 
 def _module(name: str) -> Any:
     return importlib.import_module(name)
+
+
+def _companion(name: str) -> Any:
+    """The script of that name beside this one; no folder of ours is on the path here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    companion = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(companion)
+    return companion
 
 
 def _configure(port: int, directory: Path, endpoint_url: str) -> None:
@@ -103,8 +121,8 @@ def _configure(port: int, directory: Path, endpoint_url: str) -> None:
     }
 
 
-def _check_touched_names() -> None:
-    for module, names in _TOUCHED.items():
+def _check_touched_names(touched: dict[str, dict[str, list[str] | None]]) -> None:
+    for module, names in touched.items():
         for name, parameters in names.items():
             found: Any = _module(module)
             for part in name.split("."):
@@ -267,6 +285,13 @@ def _refer_to_secrets_by_arn() -> None:
         "update": update,
         "delete": delete,
     }
+
+
+def _name_queues_after(endpoint_url: str) -> None:
+    """Some SDKs call a queue at its URL: that must lead where every other call goes."""
+    sqs: Any = _module("ministack.services.sqs")
+    parts = urlsplit(endpoint_url)
+    sqs.DEFAULT_HOST, sqs.DEFAULT_PORT, sqs._CANONICAL_NETLOC = parts.hostname, str(parts.port), parts.netloc
 
 
 if __name__ == "__main__":

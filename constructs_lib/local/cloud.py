@@ -10,7 +10,7 @@ from typing import Any, Self
 from constructs_lib.local import replication_faults, running, status
 from constructs_lib.local.api_urls import local_url
 from constructs_lib.local.assembly import Report, Stack, derive, stacks
-from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment
+from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment, client
 from constructs_lib.local.dns import Route53
 from constructs_lib.local.dns_source import read_dns
 from constructs_lib.local.emulator import deployable_resource_types
@@ -207,11 +207,14 @@ class LocalCloud(FaultControl):
             self.mappings.start()
             starting.callback(self.mappings.stop)
         with self._phase("names"):
-            dns = read_dns(self.client, self.regions)
+            dns = read_dns(self._direct_client, self.regions)
             if dns.zones or dns.health_checks:
                 self.route53 = Route53(dns, self.local_url, regions=self.regions)
                 starting.callback(self.route53.stop)
                 self.route53.start()
+
+    def _direct_client(self, service: str, region: str) -> Any:
+        return client(self._regions.direct_url(region), self._deployment.account, service, region)
 
     def _apply(self, faults: Mapping[str, Fault]) -> None:
         # What goes between regions stops before they do, and goes on after them.

@@ -56,7 +56,8 @@ DIFFERENCES: Final = (
     (
         "AWS::Route53::RecordSet",
         None,
-        "its name is answered by the front door, over HTTP and to this machine only, not by a name server",
+        "its name is answered by the front door, over HTTP and to this machine only, not by a name server; each region "
+        "holds the records of its own stacks, so that a list shows those of the home region only",
     ),
     (
         "AWS::S3::Bucket",

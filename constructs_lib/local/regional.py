@@ -124,6 +124,10 @@ class Regions:
         """Every region that has an emulator."""
         return tuple(self._emulators)
 
+    def direct_url(self, region: str) -> str:
+        """Where the emulator of *region* itself answers: for what it holds of services that are global on AWS."""
+        return self._emulators[region].url
+
     def _parts(self) -> Iterator[Router | Emulator]:
         return chain([self._router], self._emulators.values())
 

@@ -11,7 +11,7 @@ Mode = Literal["throttled", "failed", "slow", "hanging"]
 GLOBAL_SERVICES: Final = frozenset({"budgets", "cloudfront", "globalaccelerator", "iam", "organizations", "route53"})
 """Services that are the same everywhere, whatever region a request is signed for; they live in the home region."""
 
-LOOKED_FOR_EVERYWHERE: Final = frozenset({"iam"})
+LOOKED_FOR_EVERYWHERE: Final = frozenset({"iam", "route53"})
 """Global services of which each region holds a part: what its stacks made. Home is asked first, then the others."""
 
 

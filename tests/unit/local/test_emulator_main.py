@@ -44,7 +44,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
 
 def test_the_release_it_is_written_for_passes(modules: dict[str, ModuleType]) -> None:
     """Every name is there with the parameters expected: nothing happens."""
-    script._check_touched_names()
+    script._check_touched_names(script._TOUCHED)
 
 
 def test_a_missing_name_is_one_sentence(modules: dict[str, ModuleType]) -> None:
@@ -52,7 +52,7 @@ def test_a_missing_name_is_one_sentence(modules: dict[str, ModuleType]) -> None:
     del modules["ministack.services.lambda_svc"].__dict__["_provided_worker_env"]
 
     with pytest.raises(SystemExit, match=r"ministack 9\.9\.9 has no matching .*_provided_worker_env"):
-        script._check_touched_names()
+        script._check_touched_names(script._TOUCHED)
 
 
 def test_a_changed_signature_is_one_sentence(modules: dict[str, ModuleType]) -> None:
@@ -60,7 +60,21 @@ def test_a_changed_signature_is_one_sentence(modules: dict[str, ModuleType]) -> 
     modules["ministack.core.lambda_runtime"].__dict__["_worker_class_for"] = function(["config", "more"])
 
     with pytest.raises(SystemExit, match="_worker_class_for"):
-        script._check_touched_names()
+        script._check_touched_names(script._TOUCHED)
+
+
+def test_queues_are_called_where_everything_is(modules: dict[str, ModuleType]) -> None:
+    """The URL of a queue leads to the endpoint that functions have, not past the router."""
+    script._name_queues_after("http://127.0.0.1:4570")
+
+    sqs = vars(modules["ministack.services.sqs"])
+    assert (sqs["DEFAULT_HOST"], sqs["DEFAULT_PORT"]) == ("127.0.0.1", "4570")
+    assert sqs["_CANONICAL_NETLOC"] == "127.0.0.1:4570"
+
+
+def test_the_companion_is_found_without_any_path() -> None:
+    """The script runs isolated: what stands beside it is loaded by its place."""
+    assert script._companion("_emulator_route53").TOUCHED.keys() <= {"ministack.services.route53", *script._TOUCHED}
 
 
 def test_a_function_sees_its_settings_and_those_of_awss_runtime_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,13 +195,14 @@ def test_a_control_call_reaches_every_region() -> None:
     play(scene)
 
 
-def test_what_a_regions_stacks_made_of_iam_is_found_from_everywhere() -> None:
-    """IAM is one for all regions: what is not at home is looked for in the others."""
+def test_what_a_regions_stacks_made_of_a_global_service_is_found_from_everywhere() -> None:
+    """IAM and Route 53 are one for all regions: what is not at home is looked for in the others."""
 
     async def scene(world: World) -> None:
         world.regions["us-east-1"].missing = True
         assert await world.ask(signed("us-east-1", "iam")) == (200, b"eu-west-1")
-        assert (await world.ask(signed("us-east-1", "route53")))[0] == 404
+        assert await world.ask(signed("us-east-1", "route53")) == (200, b"eu-west-1")
+        assert (await world.ask(signed("us-east-1", "cloudfront")))[0] == 404
 
     play(scene)
 
