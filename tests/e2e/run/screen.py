@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from tests.e2e.run.system import System
 from tests.standins.record import Message, Record
@@ -40,13 +41,14 @@ class Screen:
         """Say what to look at, and what to try."""
         tenant = system.tenants[0]
         region = system.regions[0]
+        address = system.url(region, f"/v1/endpoints/{tenant.endpoint}/events")
+        port = urlsplit(system.cloud.endpoint_url).port
         print(
             f"\nSlack and Teams, with buttons and faults to switch on:  {system.standins.url}/"
             f"\nPost an event of your own:\n"
-            f"  curl -d 'Disk is full on web-1' -H 'Content-Type: text/plain' "
-            f"{system.url(region, f'/v1/endpoints/{tenant.endpoint}/events')}"
-            f"\nLogs of a function:  .venv/bin/resilience local logs NotifySlack --follow"
-            f"\nWhat differs from AWS here:  .venv/bin/resilience local report"
+            f"  curl -d 'Disk is full on web-1' -H 'Content-Type: text/plain' '{address}'"
+            f"\nLogs of a function:  .venv/bin/resilience local logs --port {port} NotifySlack --follow"
+            f"\nWhat differs from AWS here:  .venv/bin/resilience local report --port {port}"
             f"\nCtrl-C stops everything.\n",
             flush=True,
         )
