@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import urllib3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from constructs_lib.local.drill_subject import Signal
 from constructs_lib.local.logs import log_groups
@@ -23,22 +24,25 @@ class Watchman:
     """Looks at a running system again and again, and tells what is new."""
 
     def __init__(self, system: System) -> None:
-        self._system = system
+        self._client = system.cloud.client
+        # Looked up while every region answers.
+        self._health_urls = {region: system.url(region, "/health") for region in system.regions}
         self._http = urllib3.PoolManager(retries=False, timeout=_HEALTH_SECONDS)
         self._failures: Counter[str] = Counter()
-        # Found once: functions do not come and go.
-        self._groups = [group for name in CONSUMERS for group in log_groups(name, system.regions, system.cloud.client)]
-        # Only what comes from now on.
-        self._since = int(time.time() * 1_000)
+        # Found once, for functions do not come and go; only what they say from now on counts.
+        self._since = dict.fromkeys(
+            (group for name in CONSUMERS for group in log_groups(name, system.regions, system.cloud.client)),
+            int(time.time() * 1_000),
+        )
 
     def look(self) -> list[Signal]:
         """What has been signalled since the last look."""
         return [*self._health(), *self._metrics()]
 
     def _health(self) -> Iterator[Signal]:
-        for region in self._system.regions:
+        for region, url in self._health_urls.items():
             try:
-                status = str(self._http.request("GET", self._system.url(region, "/health")).status)
+                status = str(self._http.request("GET", url).status)
             except urllib3.exceptions.HTTPError:
                 status = "no answer"
             self._failures[region] = 0 if status == "200" else self._failures[region] + 1
@@ -46,18 +50,19 @@ class Watchman:
                 yield Signal(at=time.time(), what=f"health of {region} is red ({status})")
 
     def _metrics(self) -> Iterator[Signal]:
-        cloud = self._system.cloud
-        since, self._since = self._since, int(time.time() * 1_000)
-        for region, group in self._groups:
-            logs = cloud.client("logs", region)
+        for region, group in self._since:
+            logs = self._client("logs", region)
+            now = int(time.time() * 1_000)
             try:
                 # CloudWatch would make metrics of these lines; the emulator keeps them as they are.
                 events = logs.filter_log_events(
-                    logGroupName=group, startTime=since, endTime=self._since - 1, filterPattern='"_aws"'
+                    logGroupName=group, startTime=self._since[region, group], endTime=now - 1, filterPattern='"_aws"'
                 )["events"]
-            except logs.exceptions.ResourceNotFoundException:
-                # A function that never ran has no log group yet.
+            except (BotoCoreError, ClientError):
+                # A function that never ran has no log group yet, and a lost region tells nothing; what it holds is
+                # read when it is back.
                 continue
+            self._since[region, group] = now
             for event in events:
                 yield from _signals(event, region)
 
