@@ -17,6 +17,7 @@ class Region:
     def __init__(self, name: str) -> None:
         self.name, self.port = name, ports.free()
         self.seen: list[tuple[str, bytes]] = []
+        self.heads: list[bytes] = []
         self.connections = 0
         self.apis: set[str] = set()
         self.closes_idle = False
@@ -39,6 +40,7 @@ class Region:
             length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
             body = await reader.readexactly(length)
         self.seen.append((line, body))
+        self.heads.append(head)
         if b"Upgrade: websocket" in head:
             writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
             writer.write(await reader.readexactly(4))
@@ -240,7 +242,7 @@ def test_who_waits_for_100_continue_gets_it_from_the_router() -> None:
         assert await ask_on(client, b"abc") == (200, b"us-east-1")
         client.writer.close()
 
-    play(scene)
+    assert b"Expect" not in play(scene).regions["us-east-1"].heads[0]
 
 
 def test_a_kept_connection_that_has_closed_is_replaced() -> None:
@@ -282,6 +284,21 @@ def test_a_disturbed_operation_fails_where_it_is_disturbed_only() -> None:
         assert (await world.ask(signed("us-east-1", "dynamodb", more=put)))[0] == 200
         await world.apply()
         assert (await world.ask(signed("eu-west-1", "dynamodb", more=put)))[0] == 200
+
+    play(scene)
+
+
+def test_what_stands_in_for_the_inside_of_aws_is_not_disturbed() -> None:
+    """Replication is not throttled with the calls of the app; but nothing gets to a region that is lost."""
+
+    async def scene(world: World) -> None:
+        inner = ports.free()
+        fault = OperationFault(region="eu-west-1", service="dynamodb", mode="failed")
+        await world.apply(disturbances={"operation-1": fault}, inner_port=inner)
+        assert (await world.ask(signed("eu-west-1", "dynamodb"), inner))[0] == 200
+        await world.apply(lost=frozenset({"eu-west-1"}), inner_port=inner)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await world.ask(signed("eu-west-1", "dynamodb"), inner)
 
     play(scene)
 
@@ -382,6 +399,7 @@ def test_a_table_survives_the_way_to_the_routers_process() -> None:
         stopped=(4,),
         partitions=frozenset({frozenset({"us-east-1", "eu-west-1"})}),
         disturbances={"operation-1": OperationFault(region="eu-west-1", service="sqs", mode="slow", by=0.5)},
+        inner_port=6,
         control_port=5,
     )
 
