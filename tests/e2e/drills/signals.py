@@ -51,6 +51,9 @@ class Watchman:
 
     def _metrics(self) -> Iterator[Signal]:
         for region, group in self._since:
+            if self._failures[region]:
+                # Asking a region that does not answer costs so many retries that the next look would be late.
+                continue
             logs = self._client("logs", region)
             now = int(time.time() * 1_000)
             try:
