@@ -93,7 +93,9 @@ def _mapping_lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         state = each["problem"] or ("enabled" if each["enabled"] else "disabled")
         yield f"  {each['region']}  {stream} -> {function}  {state}"
         for shard in each["shards"]:
-            yield "    " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shard.items())
+            yield "    " + ", ".join(
+                f"{name.replace('_', ' ')} {value}" for name, value in shard.items() if value not in ("", None)
+            )
 
 
 def _table_lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
