@@ -115,13 +115,18 @@ class Notifier:
 
     def _fulfil(self, command: DeliveryCommand, alert: Alert, *, asked_at: str) -> Delivery:
         begun = self.clock()
+        looked_at = alert
         while True:
             step = next_step(alert, command, region=self.region, now=self.now(), asked_at=asked_at)
             if isinstance(step, Wait):
                 raise TenantUnavailable(step.reason, retry_after=step.retry_after)
             if isinstance(step, Nothing):
                 assert alert.delivery is not None
-                return alert.delivery
+                if alert is looked_at:
+                    return alert.delivery
+                # Calling the provider took a while: what joined meanwhile, here or in another region, is shown too.
+                alert = looked_at = self.alerts.load(alert.alert_id) or alert
+                continue
             if self.clock() - begun > PATIENCE_SECONDS:
                 raise DependencyUnavailable("the provider is too slow to finish this command in one go", retry_after=0)
             if isinstance(step, Post):

@@ -10,7 +10,7 @@ from types import FrameType
 
 from constructs_lib.local.errors import LocalCloudError
 from tests.e2e.run.accounting import Accepted, problems
-from tests.e2e.run.feed import RefusedError, feed, first_round, second_round
+from tests.e2e.run.feed import RefusedError, all_clears, feed, first_round, repetitions
 from tests.e2e.run.screen import Screen
 from tests.e2e.run.system import System
 from tests.standins.server import PortTakenError
@@ -50,10 +50,14 @@ def run(system: System, screen: Screen) -> list[str]:
     accepted: list[Accepted] = []
     salt = str(time.time_ns())
     found: list[str] = []
-    for text, posts in (
-        ("Posting events of 9 kinds of sources to both regions, one of them twice", first_round(system, salt)),
-        ("Posting repetitions, some of them to the other region, and all-clears", second_round(system, salt)),
-    ):
+    # One region after the other: facts that two regions add to one alert within the replication lag are all stored, but
+    # its message may show one of them only with the next event. docs/decisions.md says why.
+    rounds = [
+        ("Posting events of many kinds to both regions, one of them twice", first_round(system, salt)),
+        *((f"Posting some again to {region}", repetitions(system, salt, region)) for region in system.regions),
+        ("Posting all-clears", all_clears(system, salt)),
+    ]
+    for text, posts in rounds:
         screen.step(text)
         accepted += feed(system, posts)
         screen.step(f"{len({event.event_id for event in accepted})} events accepted; each must join one alert")

@@ -42,14 +42,20 @@ def first_round(system: System, salt: str) -> Iterator[Post]:
                     yield Post(tenant, system.regions[index % len(system.regions)], event)
 
 
-def second_round(system: System, salt: str) -> Iterator[Post]:
-    """What happens while those alerts are open: repetitions here and in another region, and the all-clear."""
+def repetitions(system: System, salt: str, region: str) -> Iterator[Post]:
+    """What happens while those alerts are open: some of it again, in *region*."""
     now = datetime.now(UTC)
     for tenant in system.tenants:
-        for repetition in range(4):
-            for index, event in enumerate(load_events(salt=f"{salt}/{tenant.tenant}/{repetition}", now=now)):
+        for repetition in range(2):
+            for event in load_events(salt=f"{salt}/{tenant.tenant}/{region}/{repetition}", now=now):
                 if event.name in ("cloudwatch-alarm-eventbridge", "generic-json"):
-                    yield Post(tenant, system.regions[(index + repetition) % len(system.regions)], event)
+                    yield Post(tenant, region, event)
+
+
+def all_clears(system: System, salt: str) -> Iterator[Post]:
+    """What ends some of those alerts."""
+    now = datetime.now(UTC)
+    for tenant in system.tenants:
         for index, event in enumerate(load_events(salt=f"{salt}/{tenant.tenant}", now=now)):
             if event.expected.closes is not None:
                 yield Post(tenant, system.regions[index % len(system.regions)], event)

@@ -298,3 +298,22 @@ def test_a_survivor_posts_what_the_owner_did_not() -> None:
     alerts, provider = world(row(THERE))
     deliver(notifier(alerts, provider, now=Clock(LONG_AFTER).now), command())
     assert provider.calls == ["post"]
+
+
+def test_what_joins_while_the_provider_is_called_is_shown_too() -> None:
+    """Another region's row may replicate during the call, and no command of this region would follow it."""
+    alerts, provider = world()
+
+    class Slow:
+        """The provider, during whose first call another region's event arrives."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(provider, name)
+
+        def post(self, alert: Any, *, target: str) -> str:
+            alerts.put(row(THERE))
+            return str(provider.post(alert, target=target))
+
+    deliver(notifier(alerts, Slow()), command())
+    assert provider.calls == ["post", "update"]
+    assert provider.shown == {"m1": 2}
