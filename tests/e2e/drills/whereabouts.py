@@ -12,7 +12,7 @@ from tests.e2e.run.system import System
 def find(system: System, event_ids: Collection[str]) -> dict[str, Place]:
     """The events among *event_ids* that are found, and where."""
     events_of: dict[str, set[str]] = {}
-    for row in system.rows():
+    for row in system.rows(system.regions[0]):
         for event_id in row.event_ids:
             if event_id in event_ids:
                 events_of.setdefault(row.alert_id, set()).add(event_id)

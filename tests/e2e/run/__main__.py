@@ -73,7 +73,9 @@ def run(system: System, screen: Screen) -> list[str]:
 
 def books(system: System, accepted: Sequence[Accepted]) -> list[str]:
     """What does not add up at this moment."""
-    return problems(accepted, system.rows(), system.shown(), system.homes())
+    first, *others = (system.rows(region) for region in system.regions)
+    found = problems(accepted, first, system.shown(), system.homes())
+    return found or ["the regions do not hold the same rows"] * any(other != first for other in others)
 
 
 def settle(look: Callable[[], list[str]], *, activity: Callable[[], int], meanwhile: Callable[[], None]) -> list[str]:

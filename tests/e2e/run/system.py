@@ -105,9 +105,8 @@ class System:
         """Where each tenant's alerts belong."""
         return {tenant.tenant: tenant.home for tenant in self.tenants}
 
-    def rows(self) -> list[AlertRow]:
-        """All rows of all alerts, as the first region holds them."""
-        region = self.regions[0]
+    def rows(self, region: str) -> list[AlertRow]:
+        """All rows of all alerts, as *region* holds them."""
         client = self.cloud.client("dynamodb", region)
         pages = client.get_paginator("scan").paginate(TableName="alerting-alerts")
         keys = {item["alert_id"]["S"] for page in pages for item in page["Items"]}
