@@ -17,6 +17,14 @@ RUN = [sys.executable, "-m", "tests.e2e.run"]
 pytestmark = pytest.mark.local_cloud
 
 
+def free_port() -> int:
+    """A port that nobody listens on: a run keeps its state by the port, and 0 is another test's."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.mark.requirement("PRC-06", "ISO-04")
 def test_a_run_accounts_for_every_event() -> None:
     """Exit status 0 only if each event is in one alert, and each alert has one post that shows all its events."""
@@ -57,7 +65,7 @@ def test_a_busy_port_is_one_sentence() -> None:
 def test_ctrl_c_stops_everything_it_started() -> None:
     """Interrupted in the middle of deploying, it leaves no process behind."""
     run = subprocess.Popen(
-        [*RUN, "--once", "--port", "0", "--standins-port", "0"],
+        [*RUN, "--once", "--port", str(free_port()), "--standins-port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
