@@ -1,11 +1,11 @@
 """The conformance page names tests that exist, and every unknown with all its choices."""
 
-import re
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 
 from constructs_lib.local.event_source_mapping_unknowns import Unknowns, choices, variants
+from tests.support.conformance import between, existing_tests, named_tests, unknowns, without_test
 
 PAGE = Path(__file__).parents[3] / "docs" / "conformance" / "event-source-mapping.md"
 TESTS = Path(__file__).parent.glob("test_event_source_mapping_*.py")
@@ -13,36 +13,25 @@ TESTS = Path(__file__).parent.glob("test_event_source_mapping_*.py")
 
 def test_every_test_the_page_names_exists() -> None:
     """A rule whose test was renamed or removed would be an empty promise."""
-    existing = {name for file in TESTS for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)}
-    named = set(re.findall(r"`(test_\w+)`", PAGE.read_text()))
+    named = named_tests(PAGE)
     assert named
-    assert named <= existing
+    assert named <= existing_tests(TESTS)
 
 
 def test_every_rule_of_the_page_has_a_test() -> None:
     """No row of the tables of rules and unknowns ends without one."""
-    rules = PAGE.read_text().split("## Reading and batching")[1].split("## Not modelled")[0]
-    rows = [
-        line
-        for line in rules.splitlines()
-        if line.startswith("| ") and not line.startswith(("| rule", "| unknown", "| ---"))
-    ]
-    assert len(rows) > 60
-    assert [row for row in rows if "`test_" not in row.split("|")[-2]] == []
+    rules = between(PAGE, "## Reading and batching")
+    assert len(rules) > 60
+    assert without_test(rules) == []
 
 
 def test_every_unknown_is_on_the_page_with_its_choices() -> None:
     """What the code leaves open, the page says."""
-    section = PAGE.read_text().split("## Unknown")[1].split("## Not modelled")[0]
-    rows = {
-        row[1].split("`")[1]: row[3]
-        for line in section.splitlines()
-        if len(row := line.split("|")) > 4 and "`" in row[1]
-    }
-    assert [item.name for item in fields(Unknowns) if item.name not in rows] == []
+    named = unknowns(PAGE)
+    assert [item.name for item in fields(Unknowns) if item.name not in named] == []
     for item in fields(Unknowns):
-        named = [choice.name for choice in choices(item.name) if isinstance(choice, Enum)]
-        assert [name for name in named if f"`{name}`" not in rows[item.name]] == []
+        listed = [choice.name for choice in choices(item.name) if isinstance(choice, Enum)]
+        assert [name for name in listed if f"`{name}`" not in named[item.name]] == []
 
 
 def test_variants_hold_every_choice() -> None:
