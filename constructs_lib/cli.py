@@ -16,7 +16,7 @@ from constructs_lib.local.errors import LocalCloudError
 
 if TYPE_CHECKING:
     from constructs_lib.local.cloud import LocalCloud
-    from constructs_lib.local.faults_client import FaultsClient
+    from constructs_lib.local.faults.client import FaultsClient
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,7 +182,7 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _start_fault(options: argparse.Namespace) -> None:
-    from constructs_lib.local.faults import from_json  # noqa: PLC0415 - as above
+    from constructs_lib.local.faults.model import from_json  # noqa: PLC0415 - as above
 
     names = ("kind", "region", "regions", "service", "operation", "mode", "by")
     print(_control(options).start(from_json({name: getattr(options, name) for name in names if name in options})))
@@ -199,7 +199,7 @@ def _list_faults(options: argparse.Namespace) -> None:
 
 def _control(options: argparse.Namespace) -> "FaultsClient":
     from constructs_lib.local import running  # noqa: PLC0415 - as above
-    from constructs_lib.local.faults_client import FaultsClient  # noqa: PLC0415 - as above
+    from constructs_lib.local.faults.client import FaultsClient  # noqa: PLC0415 - as above
 
     return FaultsClient(running.find(running.default_work_directory(options.port)).endpoint_url)
 

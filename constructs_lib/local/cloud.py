@@ -7,24 +7,25 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from constructs_lib.local import replication_faults, running, status
+from constructs_lib.local import running, status
 from constructs_lib.local.api_urls import local_url
 from constructs_lib.local.assembly import Report, Stack, derive, stacks
 from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment, client
-from constructs_lib.local.dns import Route53
-from constructs_lib.local.dns_source import read_dns
+from constructs_lib.local.dns.route53 import Route53
+from constructs_lib.local.dns.source import read_dns
 from constructs_lib.local.emulator import deployable_resource_types
 from constructs_lib.local.environments import interpreter
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.event_source_mapping_clients import Clients
-from constructs_lib.local.event_source_mapping_runner import MappingRunner
-from constructs_lib.local.faults import Fault, RegionLost
-from constructs_lib.local.faults_api import FaultsApi
-from constructs_lib.local.faults_control import FaultControl
+from constructs_lib.local.event_source_mapping.clients import Clients
+from constructs_lib.local.event_source_mapping.runner import MappingRunner
+from constructs_lib.local.faults.api import FaultsApi
+from constructs_lib.local.faults.control import FaultControl
+from constructs_lib.local.faults.model import Fault, RegionLost
 from constructs_lib.local.regional import Regions
 from constructs_lib.local.regional_extent import regions_of
-from constructs_lib.local.replication_runner import GlobalTables
-from constructs_lib.local.replication_tables import find_tables
+from constructs_lib.local.replication import faults as replication_faults
+from constructs_lib.local.replication.runner import GlobalTables
+from constructs_lib.local.replication.tables import find_tables
 
 DEFAULT_PORT = 4566
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from constructs_lib.local import ports
 from constructs_lib.local.emulator import Emulator
-from constructs_lib.local.faults import Fault, Partition, RegionLost
-from constructs_lib.local.router import Router
-from constructs_lib.local.router_table import OperationFault, Table
+from constructs_lib.local.faults.model import Fault, Partition, RegionLost
+from constructs_lib.local.router.process import Router
+from constructs_lib.local.router.table import OperationFault, Table
 
 _GLOBAL_HOME = "us-east-1"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from constructs_lib.local.assembly import Stack
-from constructs_lib.local.replication_tables import GLOBAL_TABLE
+from constructs_lib.local.replication.tables import GLOBAL_TABLE
 
 
 def regions_of(stacks: Sequence[Stack], assembly: Path, default: str) -> tuple[str, ...]:

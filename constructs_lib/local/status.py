@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from constructs_lib.local.deployment import DeployedStack
-from constructs_lib.local.event_source_mapping_clients import CALL_FAILED
-from constructs_lib.local.event_source_mapping_runner import MappingStatus
-from constructs_lib.local.replication_runner import TableStatus
+from constructs_lib.local.event_source_mapping.clients import CALL_FAILED
+from constructs_lib.local.event_source_mapping.runner import MappingStatus
+from constructs_lib.local.replication.runner import TableStatus
 
 _QUEUE = "AWS::SQS::Queue"
 _DEPTH = {"waiting": "ApproximateNumberOfMessages", "in_flight": "ApproximateNumberOfMessagesNotVisible"}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from constructs_lib.local import drill_command
-from constructs_lib.local.drill import Drill
-from constructs_lib.local.drill_plan import Load
+from constructs_lib.local.drill import command as drill_command
+from constructs_lib.local.drill.plan import Load
+from constructs_lib.local.drill.run import Drill
 from tests.e2e.drills.subject import AlertingSubject, warm_up
 from tests.e2e.run.system import System
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from constructs_lib.local.emulator import Emulator
-from constructs_lib.local.event_source_mapping_runner import MappingRunner, MappingStatus
-from constructs_lib.local.event_source_mapping_unknowns import Backoff, Unknowns
+from constructs_lib.local.event_source_mapping.runner import MappingRunner, MappingStatus
+from constructs_lib.local.event_source_mapping.unknowns import Backoff, Unknowns
 from tests.e2e.event_source_mapping_probe import QUESTIONS, Probe, zipped
 
 pytestmark = pytest.mark.local_cloud

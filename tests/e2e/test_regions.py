@@ -19,9 +19,9 @@ from botocore.exceptions import BotoCoreError
 
 from constructs_lib.local import processes
 from constructs_lib.local.cloud import LocalCloud
-from constructs_lib.local.dns import Route53
-from constructs_lib.local.dns_source import read_dns
-from constructs_lib.local.faults import OperationFault
+from constructs_lib.local.dns.route53 import Route53
+from constructs_lib.local.dns.source import read_dns
+from constructs_lib.local.faults.model import OperationFault
 
 APP = Path(__file__).parent / "apps" / "regional_app.py"
 HOME, AWAY = "us-east-1", "eu-west-1"

@@ -13,8 +13,8 @@ import pytest
 from botocore.config import Config
 
 from constructs_lib.local.emulator import Emulator
-from constructs_lib.local.replication_runner import GlobalTables, ReplicaStatus
-from constructs_lib.local.replication_tables import GlobalTable
+from constructs_lib.local.replication.runner import GlobalTables, ReplicaStatus
+from constructs_lib.local.replication.tables import GlobalTable
 
 pytestmark = pytest.mark.local_cloud
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from constructs_lib.local import drill_command
 from constructs_lib.local.cloud import LocalCloud
-from constructs_lib.local.drill_plan import DrillPlan
+from constructs_lib.local.drill import command as drill_command
+from constructs_lib.local.drill.plan import DrillPlan
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.fault_plan_kinds import Partition, RegionLoss
+from constructs_lib.local.faults.plan_kinds import Partition, RegionLoss
 from tests.e2e.drills.ports import RegionPorts
 from tests.standins.server import PortTakenError
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from constructs_lib.local.fault_plan_kinds import (
+from constructs_lib.local.faults.plan_kinds import (
     Fault,
     FunctionFault,
     Partition,

@@ -9,7 +9,7 @@ from typing import Any
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from constructs_lib.local.drill_subject import Signal
+from constructs_lib.local.drill.subject import Signal
 from constructs_lib.local.logs import log_groups
 from tests.e2e.run.system import System
 

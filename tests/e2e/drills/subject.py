@@ -9,9 +9,9 @@ from datetime import datetime
 
 import urllib3
 
-from constructs_lib.local.drill_subject import Arrival, Place, Sample, Signal
+from constructs_lib.local.drill.subject import Arrival, Place, Sample, Signal
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.fault_plan_kinds import Fault
+from constructs_lib.local.faults.plan_kinds import Fault
 from tests.e2e.drills import faults, whereabouts
 from tests.e2e.drills.signals import Watchman
 from tests.e2e.run.system import System

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from constructs_lib.local.drill_subject import Place
+from constructs_lib.local.drill.subject import Place
 from tests.e2e.drills.faults import resources
 from tests.e2e.run.system import System
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from constructs_lib.local.dns_model import Alias, CheckType, HealthCheck, Policy, Record, Zone
+from constructs_lib.local.dns.model import Alias, CheckType, HealthCheck, Policy, Record, Zone
 
 NAME = "api.example.com"
 

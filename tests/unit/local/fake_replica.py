@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from constructs_lib.local.replication import Item
+from constructs_lib.local.replication.machine import Item
 
 SHARD = "shard-1"
 _NOTHING: Callable[[], None] = lambda: None  # noqa: E731 - a value, not a function of this module

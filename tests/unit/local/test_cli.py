@@ -8,8 +8,8 @@ import pytest
 from constructs_lib import cli
 from constructs_lib.local import cloud, running
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults import Fault, Faults, OperationFault, Partition, RegionLost
-from constructs_lib.local.faults_api import FaultsApi
+from constructs_lib.local.faults.api import FaultsApi
+from constructs_lib.local.faults.model import Fault, Faults, OperationFault, Partition, RegionLost
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 from constructs_lib.local import cloud, running
 from constructs_lib.local.cloud import LocalCloud
 from constructs_lib.local.deployment import DeployedStack
-from constructs_lib.local.dns_model import Dns
+from constructs_lib.local.dns.model import Dns
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults import Fault
+from constructs_lib.local.faults.model import Fault
 
 
 class Parts:

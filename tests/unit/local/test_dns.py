@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.local.dns import Route53
-from constructs_lib.local.dns_forward import Patience
-from constructs_lib.local.dns_model import ApiMapping, CheckType, CustomDomain, Dns, HealthCheck, Record
-from constructs_lib.local.dns_probe import Limits
-from constructs_lib.local.dns_unknowns import ResourceTtl, Unknowns
+from constructs_lib.local.dns.forward import Patience
+from constructs_lib.local.dns.model import ApiMapping, CheckType, CustomDomain, Dns, HealthCheck, Record
+from constructs_lib.local.dns.probe import Limits
+from constructs_lib.local.dns.route53 import Route53
+from constructs_lib.local.dns.unknowns import ResourceTtl, Unknowns
 from constructs_lib.local.errors import LocalCloudError
 from tests.unit.local.dns_building import NAME, answer, endpoint, latency, to, zone
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from constructs_lib.local.dns_cache import AnswerCache
-from constructs_lib.local.dns_selection import Answer
+from constructs_lib.local.dns.cache import AnswerCache
+from constructs_lib.local.dns.selection import Answer
 
 
 def giving(target: str, ttl: float = 60) -> Callable[[], Answer]:

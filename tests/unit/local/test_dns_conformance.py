@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from constructs_lib.local.dns_unknowns import Unknowns, choices, variants
+from constructs_lib.local.dns.unknowns import Unknowns, choices, variants
 from tests.support.conformance import between, existing_tests, named_tests, unknowns, without_test
 
 PAGE = Path(__file__).parents[3] / "docs" / "conformance" / "route53.md"

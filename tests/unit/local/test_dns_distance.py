@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib.local.dns_distance import REGIONS, distance
+from constructs_lib.local.dns.distance import REGIONS, distance
 
 regions = st.sampled_from(sorted(REGIONS))
 

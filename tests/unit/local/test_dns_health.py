@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib.local.dns_health import EndpointHealth, statuses
-from constructs_lib.local.dns_model import CheckType, HealthCheck
-from constructs_lib.local.dns_unknowns import DisabledInverted, EnoughData, Unknowns
+from constructs_lib.local.dns.health import EndpointHealth, statuses
+from constructs_lib.local.dns.model import CheckType, HealthCheck
+from constructs_lib.local.dns.unknowns import DisabledInverted, EnoughData, Unknowns
 from tests.unit.local.dns_building import check
 
 USUAL = Unknowns()

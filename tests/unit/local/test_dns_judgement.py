@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib.local.dns_judgement import SEARCHED_BYTES, Reply, bytes_wanted, judge
-from constructs_lib.local.dns_model import CheckType
-from constructs_lib.local.dns_unknowns import CompressedBody, UnfinishedBody, Unknowns
+from constructs_lib.local.dns.judgement import SEARCHED_BYTES, Reply, bytes_wanted, judge
+from constructs_lib.local.dns.model import CheckType
+from constructs_lib.local.dns.unknowns import CompressedBody, UnfinishedBody, Unknowns
 from tests.unit.local.dns_building import check
 
 USUAL = Unknowns()

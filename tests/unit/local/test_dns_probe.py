@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from constructs_lib.local.dns_judgement import Result
-from constructs_lib.local.dns_model import CheckType, HealthCheck
-from constructs_lib.local.dns_probe import Limits, probe
-from constructs_lib.local.dns_unknowns import HandshakeTime, UnfinishedBody, Unknowns
+from constructs_lib.local.dns.judgement import Result
+from constructs_lib.local.dns.model import CheckType, HealthCheck
+from constructs_lib.local.dns.probe import Limits, probe
+from constructs_lib.local.dns.unknowns import HandshakeTime, UnfinishedBody, Unknowns
 from tests.unit.local.dns_building import answer, check, endpoint
 
 USUAL = Unknowns()

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from constructs_lib.local.dns_model import CheckType, HealthCheck
-from constructs_lib.local.dns_probe import Limits
-from constructs_lib.local.dns_prober import CheckStatus, Locate, Prober
-from constructs_lib.local.dns_unknowns import Unknowns
+from constructs_lib.local.dns.model import CheckType, HealthCheck
+from constructs_lib.local.dns.probe import Limits
+from constructs_lib.local.dns.prober import CheckStatus, Locate, Prober
+from constructs_lib.local.dns.unknowns import Unknowns
 from constructs_lib.local.errors import LocalCloudError
 from tests.unit.local.dns_building import answer, check, endpoint
 

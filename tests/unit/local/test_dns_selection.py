@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib.local.dns_distance import REGIONS, distance
-from constructs_lib.local.dns_model import Policy, Record, Zone
-from constructs_lib.local.dns_selection import Selection
-from constructs_lib.local.dns_unknowns import ResourceTtl, Unknowns
+from constructs_lib.local.dns.distance import REGIONS, distance
+from constructs_lib.local.dns.model import Policy, Record, Zone
+from constructs_lib.local.dns.selection import Selection
+from constructs_lib.local.dns.unknowns import ResourceTtl, Unknowns
 from tests.unit.local.dns_building import NAME, failover, latency, to, weighted, zone
 
 USUAL = Unknowns()

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from constructs_lib.local.dns_model import Alias, ApiMapping, CheckType, CustomDomain, HealthCheck, Policy, Record
-from constructs_lib.local.dns_source import health_check_from, read_dns, record_from
+from constructs_lib.local.dns.model import Alias, ApiMapping, CheckType, CustomDomain, HealthCheck, Policy, Record
+from constructs_lib.local.dns.source import health_check_from, read_dns, record_from
 
 REGIONS = ("us-east-1", "eu-west-1")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from constructs_lib.local.dns_model import ApiMapping, CustomDomain
-from constructs_lib.local.dns_targets import Targets
+from constructs_lib.local.dns.model import ApiMapping, CustomDomain
+from constructs_lib.local.dns.targets import Targets
 from constructs_lib.local.errors import LocalCloudError
 
 HOST = "d-1.execute-api.eu-west-1.amazonaws.com"

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from constructs_lib.local import drill_command
-from constructs_lib.local.drill import Drill
-from constructs_lib.local.drill_plan import DrillPlan, read_drill
-from constructs_lib.local.drill_report import Report
-from constructs_lib.local.drill_subject import Arrival, Place, Sample, Signal
+from constructs_lib.local.drill import command as drill_command
+from constructs_lib.local.drill.plan import DrillPlan, read_drill
+from constructs_lib.local.drill.report import Report
+from constructs_lib.local.drill.run import Drill
+from constructs_lib.local.drill.subject import Arrival, Place, Sample, Signal
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.fault_plan_kinds import Fault, in_words
+from constructs_lib.local.faults.plan_kinds import Fault, in_words
 
 T = TypeVar("T")
 PLAN = read_drill(

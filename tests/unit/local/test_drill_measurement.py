@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from constructs_lib.local.drill_measurement import Evidence, Latency, Sent, Window, measure, phase
-from constructs_lib.local.drill_subject import Arrival, Sample, Signal
+from constructs_lib.local.drill.measurement import Evidence, Latency, Sent, Window, measure, phase
+from constructs_lib.local.drill.subject import Arrival, Sample, Signal
 
 DOWN = Window(fault="third-party slack down", begin=100.0, end=200.0)
 

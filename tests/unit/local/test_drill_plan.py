@@ -2,7 +2,7 @@
 
 import pytest
 
-from constructs_lib.local.drill_plan import Load, Promises, read_drill
+from constructs_lib.local.drill.plan import Load, Promises, read_drill
 from constructs_lib.local.errors import LocalCloudError
 
 PLAN = """

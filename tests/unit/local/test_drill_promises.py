@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from constructs_lib.local.drill_measurement import Evidence, Measurement, Sent, Window, measure
-from constructs_lib.local.drill_plan import DrillPlan, Load, Promises
-from constructs_lib.local.drill_promises import judge
-from constructs_lib.local.drill_report import LogEntry, Report
-from constructs_lib.local.drill_subject import Arrival, Sample, Signal
+from constructs_lib.local.drill.measurement import Evidence, Measurement, Sent, Window, measure
+from constructs_lib.local.drill.plan import DrillPlan, Load, Promises
+from constructs_lib.local.drill.promises import judge
+from constructs_lib.local.drill.report import LogEntry, Report
+from constructs_lib.local.drill.subject import Arrival, Sample, Signal
 
 TIMES = [*range(0, 100, 2), *range(100, 200, 2), *range(200, 210, 2)]
 

@@ -2,7 +2,7 @@
 
 import random
 
-from constructs_lib.local.drill_statistics import compare, percentile
+from constructs_lib.local.drill.statistics import compare, percentile
 
 
 def latencies(number: int, *, seed: int, factor: float = 1.0) -> list[float]:

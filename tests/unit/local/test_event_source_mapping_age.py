@@ -2,9 +2,9 @@
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import Condition, NotInvoked
-from constructs_lib.local.event_source_mapping_unknowns import AgeInvokeCount, StreamExpiry, TooOld, Unknowns
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.messages import Condition, NotInvoked
+from constructs_lib.local.event_source_mapping.unknowns import AgeInvokeCount, StreamExpiry, TooOld, Unknowns
 from tests.unit.local.virtual_shard import VirtualShard, answering, failing
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import PAYLOAD_LIMIT, Config
-from constructs_lib.local.event_source_mapping_messages import Responded
-from constructs_lib.local.event_source_mapping_unknowns import EmptyWindow, FilteredRecords, Unknowns
+from constructs_lib.local.event_source_mapping.config import PAYLOAD_LIMIT, Config
+from constructs_lib.local.event_source_mapping.messages import Responded
+from constructs_lib.local.event_source_mapping.unknowns import EmptyWindow, FilteredRecords, Unknowns
 from tests.unit.local.test_event_source_mapping_filters import kinesis_event, only
 from tests.unit.local.virtual_shard import VirtualShard
 

@@ -4,7 +4,7 @@ from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 
-from constructs_lib.local.event_source_mapping_unknowns import Unknowns, choices, variants
+from constructs_lib.local.event_source_mapping.unknowns import Unknowns, choices, variants
 from tests.support.conformance import between, existing_tests, named_tests, unknowns, without_test
 
 PAGE = Path(__file__).parents[3] / "docs" / "conformance" / "event-source-mapping.md"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_filters import Filters
-from constructs_lib.local.event_source_mapping_messages import FunctionFailed
-from constructs_lib.local.event_source_mapping_unknowns import KinesisMetadata, variants
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.filters import Filters
+from constructs_lib.local.event_source_mapping.messages import FunctionFailed
+from constructs_lib.local.event_source_mapping.unknowns import KinesisMetadata, variants
 from tests.unit.local.virtual_shard import VirtualShard, answering
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from constructs_lib.local.event_source_mapping import readable
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import FunctionFailed, Responded
-from constructs_lib.local.event_source_mapping_unknowns import BlockedLane, CheckpointScope, Resharding, Unknowns
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.machine import readable
+from constructs_lib.local.event_source_mapping.messages import FunctionFailed, Responded
+from constructs_lib.local.event_source_mapping.unknowns import BlockedLane, CheckpointScope, Resharding, Unknowns
 from tests.unit.local.virtual_shard import Answer, VirtualShard, failing, reporting
 
 # With two lanes, "a" and "b" take different ones; "d" goes where "a" goes.

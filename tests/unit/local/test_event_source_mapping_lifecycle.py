@@ -2,8 +2,8 @@
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import (
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.messages import (
     DiscardEnded,
     FetchFailed,
     FunctionFailed,
@@ -12,7 +12,7 @@ from constructs_lib.local.event_source_mapping_messages import (
     Responded,
     TimeReached,
 )
-from constructs_lib.local.event_source_mapping_unknowns import DestinationFailure, InFlightWhenDisabled, Unknowns
+from constructs_lib.local.event_source_mapping.unknowns import DestinationFailure, InFlightWhenDisabled, Unknowns
 from tests.unit.local.virtual_shard import Function, VirtualShard, answering, failing, succeeding
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import UNREADABLE, FunctionFailed, Responded
-from constructs_lib.local.event_source_mapping_unknowns import (
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.messages import UNREADABLE, FunctionFailed, Responded
+from constructs_lib.local.event_source_mapping.unknowns import (
     FailedFromFirst,
     ForeignIdentifier,
     MalformedResponse,

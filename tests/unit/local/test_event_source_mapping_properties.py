@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import FunctionFailed, NotInvoked, Responded
-from constructs_lib.local.event_source_mapping_unknowns import (
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.messages import FunctionFailed, NotInvoked, Responded
+from constructs_lib.local.event_source_mapping.unknowns import (
     CheckpointScope,
     DestinationFailure,
     InFlightWhenDisabled,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import Condition, FunctionFailed, NotInvoked
-from constructs_lib.local.event_source_mapping_unknowns import (
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.messages import Condition, FunctionFailed, NotInvoked
+from constructs_lib.local.event_source_mapping.unknowns import (
     AT_ONCE,
     EVERY_SECOND,
     Backoff,

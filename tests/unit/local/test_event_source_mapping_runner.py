@@ -11,12 +11,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
 
-from constructs_lib.local import event_source_mapping_runner as runner_module
-from constructs_lib.local.event_source_mapping_function import Calls
-from constructs_lib.local.event_source_mapping_messages import UNREADABLE, Invoke, Responded
-from constructs_lib.local.event_source_mapping_records import Source
-from constructs_lib.local.event_source_mapping_runner import MappingRunner
-from constructs_lib.local.event_source_mapping_unknowns import AT_ONCE, Unknowns
+from constructs_lib.local.event_source_mapping import runner as runner_module
+from constructs_lib.local.event_source_mapping.function import Calls
+from constructs_lib.local.event_source_mapping.messages import UNREADABLE, Invoke, Responded
+from constructs_lib.local.event_source_mapping.records import Source
+from constructs_lib.local.event_source_mapping.runner import MappingRunner
+from constructs_lib.local.event_source_mapping.unknowns import AT_ONCE, Unknowns
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
 STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/orders"

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.local.event_source_mapping_config import DAY, PAYLOAD_LIMIT, Config, on_failure_destination
-from constructs_lib.local.event_source_mapping_destination import Discarded, payload
-from constructs_lib.local.event_source_mapping_messages import (
+from constructs_lib.local.event_source_mapping.config import DAY, PAYLOAD_LIMIT, Config, on_failure_destination
+from constructs_lib.local.event_source_mapping.destination import Discarded, payload
+from constructs_lib.local.event_source_mapping.messages import (
     Condition,
     Discard,
     FunctionFailed,
     Record,
     Responded,
 )
-from constructs_lib.local.event_source_mapping_records import Source, dynamodb_record, kinesis_record
-from constructs_lib.local.event_source_mapping_unknowns import Unknowns
+from constructs_lib.local.event_source_mapping.records import Source, dynamodb_record, kinesis_record
+from constructs_lib.local.event_source_mapping.unknowns import Unknowns
 
 KINESIS = Source(
     stream_arn="arn:aws:kinesis:us-east-1:123456789012:stream/orders",

@@ -3,8 +3,8 @@
 import pytest
 
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.fault_plan import Step, read_faults, schedule
-from constructs_lib.local.fault_plan_kinds import (
+from constructs_lib.local.faults.plan import Step, read_faults, schedule
+from constructs_lib.local.faults.plan_kinds import (
     FunctionFault,
     Operation,
     Partition,

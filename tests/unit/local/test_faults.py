@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults import Fault, Faults, OperationFault, Partition, RegionLost, from_json, to_json
-from constructs_lib.local.faults_api import FaultsApi
+from constructs_lib.local.faults.api import FaultsApi
+from constructs_lib.local.faults.model import Fault, Faults, OperationFault, Partition, RegionLost, from_json, to_json
 
 REGIONS = ("us-east-1", "eu-west-1")
 LOST = RegionLost(region="eu-west-1")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from constructs_lib.local.replication import Change, Item, Key, PairStatus, Replication
-from constructs_lib.local.replication_unknowns import Backlog, TieBreak, UnchangedWrite, Unknowns, variants
+from constructs_lib.local.replication.machine import Change, Item, Key, PairStatus, Replication
+from constructs_lib.local.replication.unknowns import Backlog, TieBreak, UnchangedWrite, Unknowns, variants
 
 US, EU, AP = "us-east-1", "eu-west-1", "ap-south-1"
 

@@ -3,7 +3,7 @@
 from dataclasses import fields
 from pathlib import Path
 
-from constructs_lib.local.replication_unknowns import Unknowns, choices, variants
+from constructs_lib.local.replication.unknowns import Unknowns, choices, variants
 from tests.support.conformance import between, existing_tests, named_tests, unknowns, without_test
 
 ROOT = Path(__file__).parents[3]

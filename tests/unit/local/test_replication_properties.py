@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib.local.replication import Replication
-from constructs_lib.local.replication_unknowns import Backlog, TieBreak, UnchangedWrite, Unknowns
+from constructs_lib.local.replication.machine import Replication
+from constructs_lib.local.replication.unknowns import Backlog, TieBreak, UnchangedWrite, Unknowns
 from tests.unit.local.test_replication import AP, EU, US, item, key
 
 REGIONS = (US, EU, AP)

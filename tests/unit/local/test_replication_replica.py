@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constructs_lib.local.event_source_mapping_clients import CALL_FAILED
-from constructs_lib.local.replication import Item, Replication
-from constructs_lib.local.replication_replica import Replica
+from constructs_lib.local.event_source_mapping.clients import CALL_FAILED
+from constructs_lib.local.replication.machine import Item, Replication
+from constructs_lib.local.replication.replica import Replica
 from tests.unit.local.fake_replica import FakeTable
 from tests.unit.local.test_replication import EU, US, item
 

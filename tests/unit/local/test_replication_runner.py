@@ -4,8 +4,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from constructs_lib.local.replication_runner import GlobalTables
-from constructs_lib.local.replication_tables import GlobalTable
+from constructs_lib.local.replication.runner import GlobalTables
+from constructs_lib.local.replication.tables import GlobalTable
 from tests.unit.local.test_replication import AP, EU, US
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from constructs_lib.local import replication_stream
-from constructs_lib.local.replication_stream import ReplicaStream, attributes_of, key_of
+from constructs_lib.local.replication import stream as replication_stream
+from constructs_lib.local.replication.stream import ReplicaStream, attributes_of, key_of
 
 
 class Shards:

@@ -4,7 +4,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from constructs_lib.local.deployment import DeployedStack
-from constructs_lib.local.replication_tables import GlobalTable, definition, ensure_replica, find_tables
+from constructs_lib.local.replication.tables import GlobalTable, definition, ensure_replica, find_tables
 
 KEYS: dict[str, Any] = {
     "TableName": "orders",

@@ -12,8 +12,8 @@ import pytest
 
 from constructs_lib.local import ports, processes
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.router import Router
-from constructs_lib.local.router_table import Table
+from constructs_lib.local.router.process import Router
+from constructs_lib.local.router.table import Table
 
 TABLE = Table(home="us-east-1", regions={"us-east-1": 1})
 

@@ -7,8 +7,8 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from constructs_lib.local import router_refusal
-from constructs_lib.local.router_request import Request
+from constructs_lib.local.router import refusal as router_refusal
+from constructs_lib.local.router.request import Request
 
 CALLS: list[tuple[str, str, dict[str, Any], str]] = [
     ("dynamodb", "list_tables", {}, "ProvisionedThroughputExceededException"),

@@ -1,6 +1,6 @@
 import pytest
 
-from constructs_lib.local.router_request import Request
+from constructs_lib.local.router.request import Request
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=000000000000/20260101/eu-west-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 

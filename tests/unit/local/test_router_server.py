@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from constructs_lib.local import ports, router_server
-from constructs_lib.local.router_relay import Peer, Response
-from constructs_lib.local.router_server import RouterServer
-from constructs_lib.local.router_table import OperationFault, Table
+from constructs_lib.local import ports
+from constructs_lib.local.router import server as router_server
+from constructs_lib.local.router.relay import Peer, Response
+from constructs_lib.local.router.server import RouterServer
+from constructs_lib.local.router.table import OperationFault, Table
 
 
 class Region:

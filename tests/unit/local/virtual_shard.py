@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from constructs_lib.local.event_source_mapping import start, step
-from constructs_lib.local.event_source_mapping_config import Config
-from constructs_lib.local.event_source_mapping_messages import (
+from constructs_lib.local.event_source_mapping.config import Config
+from constructs_lib.local.event_source_mapping.machine import start, step
+from constructs_lib.local.event_source_mapping.messages import (
     Delivered,
     Disabled,
     Discard,

@@ -1,0 +1,1 @@
+"""Drills: a load, faults and what must hold, carried out, measured and judged."""

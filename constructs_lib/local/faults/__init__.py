@@ -1,0 +1,1 @@
+"""Faults as data: what can fail, plans of it, and how a running local cloud is told."""

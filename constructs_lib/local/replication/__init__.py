@@ -1,0 +1,1 @@
+"""Global tables: a pure state machine, and what drives it over the replicas."""

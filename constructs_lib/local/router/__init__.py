@@ -1,0 +1,1 @@
+"""One port for all of AWS, and a process behind it for each region."""
