@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from constructs_lib import cli
+from constructs_lib.cli import local
 from constructs_lib.local import cloud, running
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.faults.api import FaultsApi
@@ -92,7 +93,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     def missing(_options: Any) -> None:
         raise ModuleNotFoundError(name="boto3")
 
-    monkeypatch.setattr(cli, "_up", missing)
+    monkeypatch.setattr(local, "_up", missing)
 
     assert cli.main(["local", "up"]) == 1
     assert "constructs-lib[local]" in capsys.readouterr().err
