@@ -4,13 +4,14 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.router.table import Mode, OperationFault
 
 __all__ = ["Fault", "Faults", "OperationFault", "Partition", "RegionLost", "from_json", "to_json"]
 
+ThirdPartyMode = Literal["down", "refuse", "slow", "hanging", "throttled", "garbled"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
@@ -34,6 +35,34 @@ class Partition:
     """
 
     regions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThirdParty:
+    """A service outside AWS fails everybody here who calls it.
+
+    Attributes:
+        where: Its name: that of a stand-in, or a host name; `*.example.com` is every host below example.com.
+        mode: `down`: 503; `refuse`: the connection breaks before the answer; `slow`: answers late; `hanging`: never
+            answers; `throttled`: 429 with Retry-After; `garbled`: the answer is nonsense.
+        by: Seconds by which `slow` is late. Default: 1.
+        retry_after: Seconds that `throttled` asks for. Default: 2.
+    """
+
+    where: str
+    mode: ThirdPartyMode
+    by: float = 1.0
+    retry_after: float = 2.0
+
+
+class ThirdPartyFaults(Protocol):
+    """Carries out faults of third parties."""
+
+    def objection(self, fault: ThirdParty) -> str | None:
+        """Why *fault* cannot happen here, in a sentence; None if it can."""
+
+    def apply(self, faults: Mapping[str, ThirdParty]) -> None:
+        """Make exactly *faults* happen, by id, and end all others; return once that is so."""
 
 
 Fault = OperationFault | RegionLost | Partition
