@@ -5,9 +5,9 @@ Python functions on its own interpreter, with its own packages in sight and erro
 awslambdaric in the functions environment, spoken to over the emulator's Runtime API (the one it keeps for
 `provided.*` runtimes), so that errors, environment reuse and JSON logs are those of AWS.
 
-This reaches into private names of the emulator. All of them are listed in `_TOUCHED`, and in that of its companion
-`_emulator_route53.py`, and looked at before anything else happens, so that another release says so in a sentence
-instead of failing somewhere inside.
+This reaches into private names of the emulator. All of them are listed in `_TOUCHED`, and in that of its companions
+`_emulator_*.py`, and looked at before anything else happens, so that another release says so in a sentence instead of
+failing somewhere inside.
 """
 
 import argparse
@@ -55,6 +55,9 @@ _TOUCHED: dict[str, dict[str, list[str] | None]] = {
     "ministack.app": {"main": []},
 }
 
+# The scripts beside this one that make up for what services of the emulator lack.
+_COMPANIONS = ("_emulator_events", "_emulator_mappings", "_emulator_route53", "_emulator_tables")
+
 # What a function's process may see of this process's environment: nothing but what AWS's runtime sets too.
 _RUNTIME_VARIABLES = ("AWS_", "_HANDLER", "LAMBDA_TASK_ROOT", "_LAMBDA_", "_X_AMZN_")
 _TASK_ROOT = "task_root"
@@ -71,10 +74,12 @@ def main() -> None:
     options = parser.parse_args()
     if not options.resource_types:
         _configure(options.port, options.directory, options.endpoint_url)
-    route53 = _companion("_emulator_route53")
+    companions = [_companion(name) for name in _COMPANIONS]
     _check_touched_names(_TOUCHED)
-    _check_touched_names(route53.TOUCHED)
-    route53.register(_module)
+    for companion in companions:
+        _check_touched_names(companion.TOUCHED)
+    for companion in companions:
+        companion.register(_module)
     if options.resource_types:
         print(json.dumps(sorted(_module("ministack.services.cloudformation.provisioners")._RESOURCE_HANDLERS)))  # noqa: T201
         return

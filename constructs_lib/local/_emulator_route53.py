@@ -12,9 +12,11 @@ from typing import Any
 TOUCHED: dict[str, dict[str, list[str] | None]] = {
     "ministack.services.route53": {
         "_default_records": ["zone_name"],
+        "_find": ["el", "tag"],
         "_hc_id": [],
         "_health_checks": None,
         "_lock": None,
+        "_parse_health_check_config": ["el"],
         "_records": None,
         "_zones": None,
     },
@@ -36,6 +38,7 @@ def register(module: Callable[[str], Any]) -> None:
     route53 = module("ministack.services.route53")
     provisioners = module("ministack.services.cloudformation.provisioners")
     _stand_in_for_zones(route53, provisioners)
+    _keep_what_the_api_says_of_health_checks(route53)
     provisioners._RESOURCE_HANDLERS["AWS::Route53::HealthCheck"] = _health_check(route53)
     provisioners._RESOURCE_HANDLERS["AWS::Route53::RecordSetGroup"] = _record_set_group(provisioners)
 
@@ -66,6 +69,20 @@ def _add_zone(route53: Any, zone_id: str, name: str) -> None:
             zone = {"id": zone_id, "name": f"{name.rstrip('.')}.", "caller_reference": zone_id}
             route53._zones[zone_id] = {**zone, "comment": "", "private": False}
             route53._records[zone_id] = route53._default_records(zone["name"])
+
+
+def _keep_what_the_api_says_of_health_checks(route53: Any) -> None:
+    """The emulator's own reading loses the checks that one is calculated from, and truth values on the way back."""
+    stock = route53._parse_health_check_config
+
+    def parse(el: Any) -> dict[str, Any]:
+        config = _as_text(stock(el))
+        children = route53._find(el, "ChildHealthChecks")
+        if children is not None:
+            config["ChildHealthChecks"] = [child.text for child in children]
+        return config
+
+    route53._parse_health_check_config = parse
 
 
 def _health_check(route53: Any) -> dict[str, Any]:

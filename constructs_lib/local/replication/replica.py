@@ -135,7 +135,7 @@ class Replica:
         key = change.key
         found = believed
         if self._refusal and self._refusal[:2] == (key, believed):
-            # The stream was read since and does not tell of it: the emulator's expiries leave no record.
+            # The stream was read since and does not tell of it.
             found = self._refusal[2]
         self._refusal = None
         echoes = self._echoes[key]

@@ -72,9 +72,21 @@ def test_queues_are_called_where_everything_is(modules: dict[str, ModuleType]) -
     assert sqs["_CANONICAL_NETLOC"] == "127.0.0.1:4570"
 
 
-def test_the_companion_is_found_without_any_path() -> None:
+@pytest.mark.parametrize("name", script._COMPANIONS)
+def test_a_companion_is_found_without_any_path(name: str) -> None:
     """The script runs isolated: what stands beside it is loaded by its place."""
-    assert script._companion("_emulator_route53").TOUCHED.keys() <= {"ministack.services.route53", *script._TOUCHED}
+    companion = script._companion(name)
+
+    assert all(module.startswith("ministack.") for module in companion.TOUCHED)
+    assert callable(companion.register)
+
+
+def test_no_companion_is_forgotten() -> None:
+    """Every script of that name beside this one is named in it, or the emulator would run without."""
+    source = Path(script.__file__).read_text()
+
+    beside = {path.stem for path in Path(script.__file__).parent.glob("_emulator_*.py")} - {"_emulator_main"}
+    assert [name for name in sorted(beside) if f'"{name}"' not in source] == []
 
 
 def test_a_function_sees_its_settings_and_those_of_awss_runtime_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 import threading
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,11 +18,17 @@ class Emulator:
         self.made: list[tuple[str, str]] = []
         self.handlers: dict[str, Any] = {}
         store, provisioners = ModuleType("route53"), ModuleType("provisioners")
+        self.store: Any = store
         vars(store).update(
             _lock=threading.RLock(),
             _zones=self.zones,
             _records=self.records,
             _health_checks=self.checks,
+            _find=lambda element, tag: element.find(tag),
+            _parse_health_check_config=lambda element: {
+                "Inverted": element.findtext("Inverted") == "true",
+                "ChildHealthChecks": ["", ""],
+            },
             _hc_id=lambda: f"check-{len(self.checks) + 1}",
             _default_records=lambda zone_name: [f"NS {zone_name}"],
         )
@@ -69,6 +76,16 @@ def test_a_health_check_is_kept_as_the_api_shows_it(emulator: Emulator) -> None:
 
     handlers["delete"](check_id, changed)
     assert emulator.checks == {}
+
+
+def test_a_health_check_made_by_a_call_keeps_what_it_was_told(emulator: Emulator) -> None:
+    """The checks that one is calculated from, and truth values as the API writes them."""
+    children = "<ChildHealthChecks><ChildHealthCheck>a</ChildHealthCheck><ChildHealthCheck>b</ChildHealthCheck>"
+    told = f"<HealthCheckConfig><Inverted>true</Inverted>{children}</ChildHealthChecks></HealthCheckConfig>"
+
+    config = emulator.store._parse_health_check_config(ElementTree.fromstring(told))
+
+    assert config == {"Inverted": "true", "ChildHealthChecks": ["a", "b"]}
 
 
 def test_a_group_of_records_is_its_records(emulator: Emulator) -> None:
