@@ -4,13 +4,27 @@ Logs are Powertools JSON lines; every line written while a record is at work, th
 Powertools `Logger` of the same service, carries the record's correlation id. Metrics are one line in CloudWatch's
 embedded metric format per invocation. Payloads are never logged.
 
-Metrics, all counts (statistic: sum). With the one dimension `dependency`, from streams:
+Keys of lines are kept per thread, for records are at work side by side; what is said in one thread does not show in
+another's lines.
+
+Metrics. With the one dimension `dependency`, from streams, as counts (statistic: sum):
 
 * `RecordsDone`: handled;
-* `RecordsHeld`: handed back because one had to wait, that one and all behind it, counted again on every delivery;
-* `RecordsQuarantined`: given up and kept.
+* `RecordsHeld`: waiting for something that is away, counted again every minute and on every delivery;
+* `RecordsQuarantined`: given up and kept;
+* `RecordsParked`: put aside because their tenant is unavailable; `RecordsUnparked`: settled after that;
+* `HandlerFailing`: records that are held because most keys fail for reasons that only the handler can have;
+* `BreakerOpened`, `BreakerClosed`: the circuit breaker changed its state; `RetriesRefused`: retries that had to wait for
+  the retry budget;
 
-With the one dimension `service`, from queues:
+and as gauges (the newest value of an invocation; statistic: maximum or minimum):
+
+* `BreakerOpen`: 1 while calls are stopped, else 0; `CallFailureRate`: share of failed calls in the breaker's window, in
+  percent;
+* `TimeToDataLoss`: seconds until the stream drops the oldest record that is not settled;
+* `TenantsParked`: tenants with parked records; `OldestParkedAge`: seconds since the oldest of those records arrived.
+
+With the one dimension `service`, from queues, as counts:
 
 * `MessagesDone`: handled, or known to be done already;
 * `MessagesFailed`: to be delivered again because something failed;
@@ -18,12 +32,15 @@ With the one dimension `service`, from queues:
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
+from typing import Literal, Protocol
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+Unit = Literal["Count", "Percent", "Seconds"]
 
 
 class Watch(Protocol):
@@ -44,12 +61,15 @@ class Watch(Protocol):
     def count(self, metric: str, number: int = 1) -> None:
         """Add to a metric of this invocation."""
 
+    def gauge(self, metric: str, value: float, unit: Unit) -> None:
+        """Set a metric of this invocation; the newest value counts."""
+
     def flush(self) -> None:
-        """Publish the metrics of this invocation and begin anew."""
+        """Publish the metrics so far and begin anew."""
 
 
 class PowertoolsWatch:
-    """Logs and metrics by Powertools.
+    """Logs and metrics by Powertools, for several threads at once.
 
     Args:
         logger: Where lines go.
@@ -63,10 +83,18 @@ class PowertoolsWatch:
         # the handler's own.
         self._metrics = EphemeralMetrics(namespace=namespace, service="", default_dimensions=dict(dimensions))
         self._counts: Counter[str] = Counter()
+        self._gauges: dict[str, tuple[float, Unit]] = {}
+        self._lock = Lock()
 
-    def about(self, **keys: str) -> AbstractContextManager[None]:
-        """Put *keys* on every log line written inside; they must not be there already."""
-        return self._logger.append_context_keys(**keys)
+    @contextmanager
+    def about(self, **keys: str) -> Iterator[None]:
+        """Put *keys* on every log line this thread writes inside; they must not be there already."""
+        # Powertools' own context manager would put them on the lines of all threads, and take them away from all.
+        self._logger.thread_safe_append_keys(**keys)
+        try:
+            yield
+        finally:
+            self._logger.thread_safe_remove_keys(keys)
 
     def info(self, message: str, /, **fields: object) -> None:
         """Log what went as it should."""
@@ -82,12 +110,23 @@ class PowertoolsWatch:
 
     def count(self, metric: str, number: int = 1) -> None:
         """Add to a metric of this invocation."""
-        self._counts[metric] += number
+        with self._lock:
+            self._counts[metric] += number
+
+    def gauge(self, metric: str, value: float, unit: Unit) -> None:
+        """Set a metric of this invocation; the newest value counts."""
+        with self._lock:
+            self._gauges[metric] = value, unit
 
     def flush(self) -> None:
-        """Publish the metrics of this invocation and begin anew."""
-        if self._counts:
+        """Publish the metrics so far and begin anew."""
+        with self._lock:
+            if not self._counts and not self._gauges:
+                return
             for metric, number in self._counts.items():
                 self._metrics.add_metric(name=metric, unit=MetricUnit.Count, value=number)
+            for metric, (value, unit) in self._gauges.items():
+                self._metrics.add_metric(name=metric, unit=MetricUnit(unit), value=value)
             self._counts.clear()
+            self._gauges.clear()
             self._metrics.flush_metrics()

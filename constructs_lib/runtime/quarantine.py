@@ -2,7 +2,9 @@
 
 The object `quarantine/<dependency>/YYYY/MM/DD/<shard and position>.json` (day of arrival, UTC) is JSON with
 
-* `kind`: `permanent` (the handler said so), `unknown` (every attempt failed) or `unreadable`; `reason` in words;
+* `kind`: `permanent` (the handler said so), `unknown` (every attempt failed), `unreadable`, `unavailable` (the
+  dependency failed for this record again and again while it answered others), `crashed` (the function ended every time
+  it was at work on it) or `expired` (it had waited as long as a record may); `reason` in words;
 * `payload` as received and `payload_encoding` (`utf-8`, or `base64` of bytes that are no text);
 * `attempts` in the invocation that gave up, `dependency`, `function`, `source` (ARN of the stream), `position`,
   `partition_key` (Kinesis only), `arrived`, `quarantined`;
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
-Kind = Literal["permanent", "unknown", "unreadable"]
+Kind = Literal["permanent", "unknown", "unreadable", "unavailable", "crashed", "expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

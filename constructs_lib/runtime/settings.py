@@ -1,5 +1,6 @@
 """The environment settings that constructs give to their functions, as the runtime reads them on the first event."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,11 @@ from typing import Self
 
 DEPENDENCY = "RESILIENCE_DEPENDENCY"
 QUARANTINE_BUCKET = "RESILIENCE_QUARANTINE_BUCKET"
+STATE_TABLE = "RESILIENCE_STATE_TABLE"
+HOLD_SECONDS = "RESILIENCE_HOLD_SECONDS"
+RETENTION_SECONDS = "RESILIENCE_RETENTION_SECONDS"
+BREAKER = "RESILIENCE_BREAKER"
+CONCURRENCY = "RESILIENCE_CONCURRENCY"
 DEAD_LETTER_QUEUE_URL = "RESILIENCE_DEAD_LETTER_QUEUE_URL"
 IDEMPOTENCY_TABLE = "RESILIENCE_IDEMPOTENCY_TABLE"
 REMEMBER_SECONDS = "RESILIENCE_REMEMBER_SECONDS"
@@ -16,9 +22,30 @@ HEALTH_PROBES = "RESILIENCE_HEALTH_PROBES"
 SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
 METRICS_NAMESPACE = "POWERTOOLS_METRICS_NAMESPACE"
 
+_LONGEST_HOLD = 6 * 24 * 3600
+
 
 class SettingError(Exception):
     """The function's environment lacks a setting or holds one that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerSettings:
+    """When the circuit breaker of a dependency opens, and when it tries again.
+
+    Args:
+        failure_rate: Share of failed calls at which it opens, above 0 and at most 1. Default: 0.5.
+        minimum_calls: Calls within the window before it may open. Default: 5.
+        window_seconds: How far back calls are looked at. Default: 60.
+        slow_seconds: A call that takes at least this long counts as failed. Default: none does.
+        probe_seconds: Time between two probes while it is open. Default: 5.
+    """
+
+    failure_rate: float = 0.5
+    minimum_calls: int = 5
+    window_seconds: float = 60.0
+    slow_seconds: float | None = None
+    probe_seconds: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,23 +56,39 @@ class StreamSettings:
         dependency: Name of the external dependency this function talks to.
         quarantine_bucket: Bucket for records that cannot be processed.
         namespace: CloudWatch namespace of the metrics.
+        state_table: DynamoDB table for breaker, journal and parked records, with the keys `pk` and `sk`. None: there is
+            no memory between invocations.
+        hold_seconds: How long a record may wait before it goes to quarantine. Default: 6 days.
+        retention_seconds: How long the stream keeps a record; None where that is not to be watched.
+        breaker: When the circuit breaker opens and tries again.
+        concurrency: Most records at work at once; None: the whole batch, at most 100.
     """
 
     dependency: str
     quarantine_bucket: str
     namespace: str
+    state_table: str | None = None
+    hold_seconds: float = _LONGEST_HOLD
+    retention_seconds: float | None = None
+    breaker: BreakerSettings = BreakerSettings()
+    concurrency: int | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings.
 
         Raises:
-            SettingError: If one is missing.
+            SettingError: If one is missing or makes no sense.
         """
         return cls(
             dependency=_required(environment, DEPENDENCY),
             quarantine_bucket=_required(environment, QUARANTINE_BUCKET),
             namespace=_required(environment, METRICS_NAMESPACE),
+            state_table=environment.get(STATE_TABLE) or None,
+            hold_seconds=_optional_number(environment, HOLD_SECONDS, unit="seconds") or _LONGEST_HOLD,
+            retention_seconds=_optional_number(environment, RETENTION_SECONDS, unit="seconds"),
+            breaker=_breaker(environment.get(BREAKER)),
+            concurrency=_optional_number(environment, CONCURRENCY, unit="records"),
         )
 
 
@@ -97,10 +140,42 @@ def _idempotency(environment: Mapping[str, str]) -> IdempotencySettings | None:
     table = environment.get(IDEMPOTENCY_TABLE)
     if not table:
         return None
-    seconds = _required(environment, REMEMBER_SECONDS)
-    if not seconds.isdecimal() or int(seconds) == 0:
-        raise SettingError(f"{REMEMBER_SECONDS} must be a whole number of seconds above 0, got {seconds!r}")
-    return IdempotencySettings(table=table, remember_seconds=int(seconds))
+    seconds = _whole_number(REMEMBER_SECONDS, _required(environment, REMEMBER_SECONDS), unit="seconds")
+    return IdempotencySettings(table=table, remember_seconds=seconds)
+
+
+def _breaker(text: str | None) -> BreakerSettings:
+    if not text:
+        return BreakerSettings()
+    try:
+        given = json.loads(text)
+        breaker = BreakerSettings(**given)
+        sensible = (
+            0 < breaker.failure_rate <= 1
+            and breaker.minimum_calls >= 1
+            and breaker.window_seconds > 0
+            and breaker.probe_seconds > 0
+            and (breaker.slow_seconds is None or breaker.slow_seconds > 0)
+        )
+    except (ValueError, TypeError):
+        sensible = False
+    if not sensible:
+        raise SettingError(
+            f"{BREAKER} must be a JSON object with failure_rate (above 0, at most 1), minimum_calls, window_seconds, "
+            f"slow_seconds and probe_seconds (above 0), each of them optional, got {text!r}"
+        )
+    return breaker
+
+
+def _optional_number(environment: Mapping[str, str], name: str, *, unit: str) -> int | None:
+    value = environment.get(name)
+    return _whole_number(name, value, unit=unit) if value else None
+
+
+def _whole_number(name: str, value: str, *, unit: str) -> int:
+    if not value.isdecimal() or int(value) == 0:
+        raise SettingError(f"{name} must be a whole number of {unit} above 0, got {value!r}")
+    return int(value)
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

@@ -56,6 +56,7 @@ class RecordingWatch:
 
     lines: list[Line] = field(default_factory=list)
     published: Counter[str] = field(default_factory=Counter)
+    gauges: dict[str, tuple[float, str]] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
 
@@ -81,6 +82,9 @@ class RecordingWatch:
 
     def count(self, metric: str, number: int = 1) -> None:
         self._counts[metric] += number
+
+    def gauge(self, metric: str, value: float, unit: str) -> None:
+        self.gauges[metric] = value, unit
 
     def flush(self) -> None:
         self.published += self._counts

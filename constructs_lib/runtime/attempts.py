@@ -1,0 +1,106 @@
+"""One call of the handler with one record, and what came of it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from constructs_lib.runtime.descriptions import clean, describe, where
+from constructs_lib.runtime.failures import PermanentFailure, TenantUnavailable, Unavailable
+from constructs_lib.runtime.records import Record
+from constructs_lib.runtime.stream_ports import Outcome
+
+# Nobody holds a record for longer (the longest record age of an event source mapping), so no other side's wish counts
+# beyond it.
+_LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The handler returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The record can never succeed.
+
+    Args:
+        reason: Why, without secrets.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantAway:
+    """What the record's tenant owns is unavailable.
+
+    Args:
+        reason: What, without secrets.
+        retry_after: Seconds until another try makes sense; None where the other side did not say.
+    """
+
+    reason: str
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyAway:
+    """The dependency is unavailable.
+
+    Args:
+        reason: What, without secrets.
+        retry_after: Seconds until another try makes sense; None where the other side did not say.
+    """
+
+    reason: str
+    retry_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The handler raised something that names no scope.
+
+    Args:
+        reason: Class and message, without secrets.
+        at: The innermost places it came through.
+    """
+
+    reason: str
+    at: tuple[str, ...] = ()
+
+
+Result = Done | Refused | TenantAway | DependencyAway | Unknown
+
+
+def attempt(handle_record: Callable[[Record], object], record: Record) -> Result:
+    """Call the handler once. Never raises: what a handler raises is a result."""
+    try:
+        handle_record(record)
+    except PermanentFailure as failure:
+        return Refused(clean(failure.reason))
+    except TenantUnavailable as failure:
+        return TenantAway(clean(failure.message), _seconds(failure.retry_after))
+    except Unavailable as failure:
+        return DependencyAway(clean(failure.message), _seconds(failure.retry_after))
+    # A handler's bug must not stop the records beside it, and in a thread even an exit would pass unseen.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
+        return Unknown(describe(error), tuple(where(error)))
+    return Done()
+
+
+def outcome(result: Result) -> Outcome:
+    """Return what a result says about the dependency."""
+    match result:
+        case DependencyAway():
+            return Outcome.UNAVAILABLE
+        case Unknown():
+            return Outcome.UNCLEAR
+        case _:
+            return Outcome.ANSWERED
+
+
+def _seconds(retry_after: object) -> float | None:
+    """Read what a handler passed on from another side: anything may be in it."""
+    if not isinstance(retry_after, int | float) or math.isnan(retry_after) or retry_after < 0:
+        return None
+    return min(float(retry_after), _LONGEST_WAIT_SECONDS)
