@@ -1,0 +1,1 @@
+"""What functions call outside AWS: a proxy on loopback that passes their calls on, and can make any host fail."""
