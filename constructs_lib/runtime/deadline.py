@@ -43,6 +43,11 @@ class Deadline:
         """Return whether a piece of work begun after a pause of so many seconds would still end in time."""
         return self._remaining() - after_seconds * 1_000 > self._reserve + self._longest
 
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until Lambda stops the invocation."""
+        return self._remaining() / 1_000
+
     @contextmanager
     def measured(self) -> Iterator[None]:
         """Learn how long a piece of work takes."""

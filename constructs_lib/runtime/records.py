@@ -83,6 +83,33 @@ def _stream_arrivals(event: Mapping[str, Any]) -> Iterator[Arrival]:
                 raise ValueError(f"a stream consumer reads Kinesis and DynamoDB streams, this event is from {other!r}")
 
 
+def arrival_again(
+    *,
+    position: str,
+    name: str,
+    source: str,
+    arrived: float,
+    payload: str,
+    payload_encoding: Literal["utf-8", "base64"],
+    partition_key: str | None,
+) -> Arrival:
+    """Return a record of a stream as it was received, from what was kept of it; *arrived* is in seconds since 1970."""
+    if ":dynamodb:" in source:
+        read = partial(_read_change, json.loads(payload), position)
+    else:
+        read = partial(_read_envelope, payload if payload_encoding == "utf-8" else base64.b64decode(payload), position)
+    return Arrival(
+        position=position,
+        name=name,
+        source=source,
+        arrived=datetime.fromtimestamp(arrived, UTC),
+        payload=payload,
+        payload_encoding=payload_encoding,
+        partition_key=partition_key,
+        read=read,
+    )
+
+
 def queue_arrivals(event: Mapping[str, Any]) -> list[Arrival]:
     """Return the messages of an SQS event.
 
