@@ -4,3 +4,6 @@ from botocore.config import Config
 
 # Two tries in seconds; what fails after them is delivered again anyway.
 QUICK = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+
+# For questions that the work of a whole invocation waits for, and can go on without an answer to.
+PROMPT = Config(connect_timeout=1, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 2})

@@ -1,0 +1,154 @@
+"""When calls to a dependency stop, when one of them may try again, and when all go on. No clock, no I/O.
+
+Each execution environment judges by its own calls: a window of failure rate. What it concludes goes for all of them,
+through a small shared item (`shared_breaker.py`). While the circuit is open nobody calls, save one probe per interval
+for whoever wins the token in the store. A probe that is answered closes the circuit.
+
+An environment that should open the circuit but does not reach the store has a pause of its own: it cannot tell the
+others and wins no tokens, so it stops its own calls and tries with one of them per interval.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from constructs_lib.runtime.call_window import CallWindow
+from constructs_lib.runtime.settings import BreakerSettings
+from constructs_lib.runtime.shared_breaker import SharedBreaker
+from constructs_lib.runtime.store_time import StoreTime
+from constructs_lib.runtime.stream_ports import Go, Outcome, Wait
+
+LOOK_AGAIN_SECONDS = 2.0
+"""The age at which what is known of the shared item is too old to act on: a transition is known everywhere within it."""
+
+# No record waits longer, so a dependency that asks for more asks for nothing more.
+_LONGEST_RETRY_AFTER = 7 * 86_400.0
+# Part of the interval over which environments that wait for the same moment spread themselves.
+_SPREAD = 0.1
+# A call that began in the moment of a transition began after it, whatever rounding says.
+_ROUNDING = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Calls are stopped and a probe is due: win the token first."""
+
+
+class Verdict(Enum):
+    """What a call means for the circuit."""
+
+    NOTHING = auto()
+    """It goes on as it is."""
+    FAILING = auto()
+    """Too many calls fail: it has to be opened."""
+    BACK = auto()
+    """The probe was answered: it has to be closed."""
+
+
+class CircuitBreaker:
+    """The circuit as one execution environment sees it.
+
+    Args:
+        settings: When to open, and how often to probe.
+        jitter: Returns a number from 0 to 1. Default: at random.
+    """
+
+    def __init__(self, settings: BreakerSettings, *, jitter: Callable[[], float] = random.random) -> None:
+        self._settings = settings
+        self._jitter = jitter
+        self._window = CallWindow(settings.window_seconds)
+        self._learned = float("-inf")
+        self._pause_until: float | None = None
+        # What the dependency asked this environment for, by the time at the store.
+        self.asked_not_before = 0.0
+        self.shared = SharedBreaker()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are stopped."""
+        return self.shared.state != "closed" or self._pause_until is not None
+
+    def learn(self, shared: SharedBreaker, now: float) -> None:
+        """Take over what the shared item says."""
+        if shared.restored != self.shared.restored:
+            self.asked_not_before = 0.0
+        if shared.epoch != self.shared.epoch:
+            self._begin_anew(now)
+        self.shared = shared
+
+    def pause(self, now: float) -> None:
+        """Stop the calls of this environment alone, for an interval."""
+        self._pause_until = now + self._settings.probe_seconds
+
+    def may_call(self, now: float, store_time: StoreTime) -> Go | Wait | Due:
+        """Say whether a call may be made *now*."""
+        look_again = now + LOOK_AGAIN_SECONDS
+        if self.shared.state == "isolated":
+            return Wait(look_again)
+        if self.shared.state == "open":
+            due = store_time.surely_from(max(self.shared.probe_at, self.shared.not_before, self.asked_not_before))
+        elif self._pause_until is not None:
+            due = self._pause_until
+        else:
+            return Go()
+        if now >= due:
+            return Due()
+        return Wait(min(due + self._jitter() * _SPREAD * self._settings.probe_seconds, look_again))
+
+    def judge(
+        self,
+        now: float,
+        outcome: Outcome,
+        *,
+        took: float,
+        retry_after: float | None,
+        probe: bool,
+        store_time: StoreTime,
+    ) -> Verdict:
+        """Learn what came of a call that took so many seconds."""
+        if retry_after is not None and retry_after > 0 and outcome is Outcome.UNAVAILABLE:
+            asked = store_time.at_most(now) + min(retry_after, _LONGEST_RETRY_AFTER)
+            self.asked_not_before = max(self.asked_not_before, asked)
+        if now - took < self._learned - _ROUNDING:
+            # It began before the last transition, and says nothing about the time after it.
+            return Verdict.NOTHING
+        slow = self._settings.slow_seconds is not None and took >= self._settings.slow_seconds
+        failed = slow or outcome is Outcome.UNAVAILABLE
+        if self.is_open:
+            return self._judge_while_open(now, answered=not failed and outcome is Outcome.ANSWERED, probe=probe)
+        if not failed and outcome is Outcome.UNCLEAR:
+            return Verdict.NOTHING
+        self._window.add(now, failed=failed)
+        rate = self.failure_rate(now)
+        return (
+            Verdict.FAILING if failed and rate is not None and rate >= self._settings.failure_rate else Verdict.NOTHING
+        )
+
+    def untold_retry_after(self, now: float, store_time: StoreTime) -> float | None:
+        """The time (at the store) before which the dependency asked not to be called, if the others must learn it."""
+        known = max(self.shared.not_before, self.shared.probe_at if self.shared.state == "open" else 0.0)
+        untold = self.asked_not_before > max(known, store_time.at_least(now)) and self.shared.state != "isolated"
+        return self.asked_not_before if untold else None
+
+    def failure_rate(self, now: float) -> float | None:
+        """The part of this environment's calls in the window that failed; None where there are too few to tell."""
+        enough = self._window.calls(now) >= self._settings.minimum_calls
+        return self._window.failure_rate(now) if enough else None
+
+    def _judge_while_open(self, now: float, *, answered: bool, probe: bool) -> Verdict:
+        if not probe:
+            return Verdict.NOTHING
+        if self.shared.state == "open":
+            return Verdict.BACK if answered else Verdict.NOTHING
+        if self._pause_until is not None:
+            if answered:
+                self._begin_anew(now)
+            else:
+                self.pause(now)
+        return Verdict.NOTHING
+
+    def _begin_anew(self, now: float) -> None:
+        self._window.clear()
+        self._learned = now
+        self._pause_until = None
