@@ -1,75 +1,152 @@
-"""Metrics and alarms of one dependency's stream."""
+"""Alarms of one dependency's stream: what should wake someone, and what silence means."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_kinesis as kinesis
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from constructs_lib import _environment as environment_names
+from constructs_lib._call_policy import CallPolicy
+from constructs_lib._stream_metrics import PERIOD, StreamMetrics
 
-_PERIOD = Duration.minutes(5)
+_MINUTE = Duration.minutes(1)
+# Longer than any invocation, so that one that waits to its end for the dependency is seen in every period.
+_LONGER_THAN_AN_INVOCATION = Duration.minutes(15)
 
 # How late a stream may run before someone looks: three periods.
 _LATE_PERIODS = 3
 # Parts of the longest hold, in percent, at which waiting records need someone ever more urgently.
 _AT_RISK_PERCENT = (25, 50, 80)
+# Part of the longest hold, in percent, for which a tenant's records may be parked before someone looks.
+_PARKED_PERCENT = 50
+# Parts of the stream's retention, in percent, that are left for the oldest record.
+_LEFT_PERCENT = (50, 20)
+
+_LONGEST_HOLD = Duration.days(7)
+
+_AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+_AT_MOST = cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
+
+# What is counted only when it happens: no data, nothing happened.
+_NOTHING_HAPPENED = cloudwatch.TreatMissingData.NOT_BREACHING
+# What an invocation sees of a lasting state: without one, the state is not known to have changed. LateAlarm notices
+# that there is none although there should be.
+_UNCHANGED = cloudwatch.TreatMissingData.IGNORE
+# What is always there while somebody works: no data, nobody works.
+_NOBODY_WORKS = cloudwatch.TreatMissingData.BREACHING
 
 
 class StreamAlarms:
     """What watches one dependency.
 
-    Two metrics tell how late the consumer is, because neither tells all. Kinesis counts what is fetched: a stream that
-    is polled has data even when it is empty, so silence means that nobody polls. Lambda counts what is handed to the
-    function: it goes on during an outage, when one batch is tried again and again and nothing is fetched.
+    Attributes:
+        all: The alarms.
     """
 
     def __init__(
         self,
         scope: Construct,
+        metrics: StreamMetrics,
         *,
         dependency: str,
-        stream: kinesis.IStream,
-        consumer: lambda_.IFunction,
-        mapping: lambda_.EventSourceMapping,
         hold_at_most: Duration,
+        retention: Duration,
+        calls: CallPolicy,
     ) -> None:
         self._scope = scope
         self._dependency = dependency
-        of_mapping = {"EventSourceMappingUUID": mapping.event_source_mapping_id}
-        self.iterator_age = consumer.metric("IteratorAge", period=_PERIOD, statistic="Maximum")
-        self.fetched_age = stream.metric("GetRecords.IteratorAgeMilliseconds", period=_PERIOD, statistic="Maximum")
-        self.write_throttled = stream.metric("WriteProvisionedThroughputExceeded", period=_PERIOD, statistic="Sum")
-        self.expired = _sum("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", of_mapping)
-        self.dropped = _sum("AWS/Lambda", "DroppedEventCount", of_mapping)
-        self.quarantined = _sum(environment_names.NAMESPACE, "RecordsQuarantined", {"dependency": dependency})
+        # A token cannot be multiplied; the longest hold there is keeps the alarms on the late side of right.
+        hold = _LONGEST_HOLD if hold_at_most.is_unresolved() else hold_at_most
         self.all: tuple[cloudwatch.Alarm, ...] = (
-            self._alarm(
-                "LateAlarm",
-                self.fetched_age,
-                "records wait, or nobody polls the stream.",
-                threshold=_PERIOD.to_milliseconds() * _LATE_PERIODS,
-                periods=_LATE_PERIODS,
-                missing=cloudwatch.TreatMissingData.BREACHING,
-            ),
-            *(self._at_risk_alarm(percent, hold_at_most) for percent in _AT_RISK_PERCENT),
-            self._alarm("QuarantinedAlarm", self.quarantined, "a record cannot be delivered and is in the quarantine."),
-            self._alarm("ExpiredAlarm", self.expired, "a record waited too long and is in the quarantine."),
-            self._alarm("DroppedAlarm", self.dropped, "a record is lost: the quarantine did not take it."),
-            self._alarm("WriteThrottledAlarm", self.write_throttled, "the stream has too few shards."),
+            *self._about_age(metrics, hold),
+            *self._about_data_loss(metrics, retention),
+            *self._about_calls(metrics, calls),
+            *self._about_parking(metrics, hold),
+            self._alarm("QuarantinedAlarm", metrics.quarantined, "a record cannot be delivered; it is in quarantine."),
+            self._alarm("ExpiredAlarm", metrics.expired, "a record waited too long and is in the quarantine."),
+            self._alarm("DroppedAlarm", metrics.dropped, "a record is lost: the quarantine did not take it."),
+            self._alarm("WriteThrottledAlarm", metrics.write_throttled, "the stream has too little capacity."),
         )
 
-    def _at_risk_alarm(self, percent: int, hold_at_most: Duration) -> cloudwatch.Alarm:
-        # A token cannot be multiplied; the longest hold there is keeps the alarm on the late side of right.
-        hold = Duration.days(7) if hold_at_most.is_unresolved() else hold_at_most
-        return self._alarm(
-            f"AtRisk{percent}Alarm",
-            self.iterator_age,
-            f"records have waited for {percent} % of the time they may be held.",
-            threshold=hold.to_milliseconds() * percent / 100,
-            # Nothing was invoked: how long records have waited is not known to have changed. LateAlarm sees a stop.
-            missing=cloudwatch.TreatMissingData.IGNORE,
+    def _about_age(self, metrics: StreamMetrics, hold: Duration) -> tuple[cloudwatch.Alarm, ...]:
+        late = self._alarm(
+            "LateAlarm",
+            metrics.fetched_age,
+            "records wait, or nobody polls the stream.",
+            threshold=PERIOD.to_milliseconds() * _LATE_PERIODS,
+            periods=_LATE_PERIODS,
+            missing=_NOBODY_WORKS,
         )
+        at_risk = (
+            self._alarm(
+                f"AtRisk{percent}Alarm",
+                metrics.iterator_age,
+                f"records have waited for {percent} % of the time they may be held.",
+                threshold=hold.to_milliseconds() * percent / 100,
+                missing=_UNCHANGED,
+            )
+            for percent in _AT_RISK_PERCENT
+        )
+        return (late, *at_risk)
+
+    def _about_data_loss(self, metrics: StreamMetrics, retention: Duration) -> tuple[cloudwatch.Alarm, ...]:
+        if retention.is_unresolved():
+            # The runtime is not told the retention either, so there is no metric to watch.
+            return ()
+        return tuple(
+            self._alarm(
+                f"DataLoss{percent}Alarm",
+                metrics.time_to_data_loss,
+                f"{percent} % of the time is left until the stream drops the oldest record.",
+                threshold=retention.to_seconds() * percent / 100,
+                compare=_AT_MOST,
+                missing=_UNCHANGED,
+            )
+            for percent in _LEFT_PERCENT
+        )
+
+    def _about_calls(self, metrics: StreamMetrics, calls: CallPolicy) -> tuple[cloudwatch.Alarm, ...]:
+        held = self._alarm(
+            "HeldAlarm",
+            metrics.held.with_(period=_LONGER_THAN_AN_INVOCATION),
+            "records have been waiting for it for more than a quarter of an hour.",
+            periods=2,
+        )
+        failing = self._alarm(
+            "FailureRateAlarm",
+            metrics.failure_rate.with_(period=_MINUTE),
+            f"half as many calls fail as stop all calls ({calls.open_at_percent} %).",
+            threshold=calls.warn_at_percent,
+            periods=3,
+            of_them=2,
+        )
+        opened = self._alarm(
+            "BreakerOpenAlarm",
+            metrics.breaker_open.with_(period=_MINUTE),
+            "it does not answer; calls are stopped and records wait.",
+            missing=_UNCHANGED,
+        )
+        handler = self._alarm(
+            "HandlerFailingAlarm", metrics.handler_failing, "the handler fails for most keys; records wait for a mend."
+        )
+        return (held, failing, opened, handler)
+
+    def _about_parking(self, metrics: StreamMetrics, hold: Duration) -> tuple[cloudwatch.Alarm, ...]:
+        parked = self._alarm(
+            "ParkedAlarm",
+            metrics.parked_age,
+            f"a tenant's records have been parked for {_PARKED_PERCENT} % of the time they may be held.",
+            threshold=hold.to_seconds() * _PARKED_PERCENT / 100,
+        )
+        drained = self._alarm(
+            "NotDrainedAlarm",
+            # Every visit reports the number of tenants, be it 0.
+            metrics.tenants_parked.with_(statistic="SampleCount"),
+            "nobody looks after parked records.",
+            threshold=0,
+            periods=_LATE_PERIODS,
+            compare=_AT_MOST,
+            missing=_NOBODY_WORKS,
+        )
+        return (parked, drained)
 
     def _alarm(
         self,
@@ -79,8 +156,9 @@ class StreamAlarms:
         *,
         threshold: float = 1,
         periods: int = 1,
-        # The counters have data points only when there is something to count.
-        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+        of_them: int | None = None,
+        compare: cloudwatch.ComparisonOperator = _AT_LEAST,
+        missing: cloudwatch.TreatMissingData = _NOTHING_HAPPENED,
     ) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             self._scope,
@@ -89,12 +167,7 @@ class StreamAlarms:
             alarm_description=f"Dependency {self._dependency}: {what}",
             threshold=threshold,
             evaluation_periods=periods,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            datapoints_to_alarm=of_them,
+            comparison_operator=compare,
             treat_missing_data=missing,
         )
-
-
-def _sum(namespace: str, name: str, dimensions: dict[str, str]) -> cloudwatch.Metric:
-    return cloudwatch.Metric(
-        namespace=namespace, metric_name=name, dimensions_map=dimensions, period=_PERIOD, statistic="Sum"
-    )

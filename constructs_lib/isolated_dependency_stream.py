@@ -3,8 +3,9 @@
 from typing import Any, cast
 
 import jsii
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Duration, RemovalPolicy, Stack, Token
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
@@ -12,62 +13,68 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from constructs_lib import _environment as environment_names
-from constructs_lib._checks import between, duration_between, in_words, matches
+from constructs_lib._call_policy import CallPolicy, seconds
+from constructs_lib._checks import between, matches
 from constructs_lib._claims import claim
+from constructs_lib._dependency_parts import part_of_dependency
+from constructs_lib._dependency_state import drain_schedule, let_use_state, state_table
 from constructs_lib._stream_alarms import StreamAlarms
+from constructs_lib._stream_capacity import StreamCapacity
+from constructs_lib._stream_checks import check_concurrency, check_times
+from constructs_lib._stream_grants import let_consume
+from constructs_lib._stream_metrics import StreamMetrics
 from constructs_lib.python_function import PythonFunction
 from constructs_lib.quarantine import Quarantine
 
-# Limits of Kinesis and of stream event source mappings (their API references).
-_LONGEST_RETENTION = Duration.days(365)
-_LONGEST_RECORD_AGE = Duration.days(7)
-
-# What Lambda needs to poll a stream (Lambda developer guide, "Using Lambda with Kinesis"), for this stream alone.
-_POLL = (
-    "kinesis:DescribeStream",
-    "kinesis:DescribeStreamSummary",
-    "kinesis:GetRecords",
-    "kinesis:GetShardIterator",
-    "kinesis:ListShards",
-)
+__all__ = ["CallPolicy", "IsolatedDependencyStream", "StreamCapacity", "StreamMetrics"]
 
 
 class IsolatedDependencyStream(Construct):
-    """Give one external dependency its own stream, consumer, quarantine and alarms, shared with nobody.
+    """Give one external dependency its own stream, consumer, circuit breaker, quarantine and alarms, shared with nobody.
 
-    When the dependency is down, its records wait in its stream, in order, and are delivered once it is back. What can
-    never be delivered, and what has waited for *hold_at_most*, ends in the quarantine with its payload. Nothing of
-    another dependency takes part in any of that.
+    When the dependency is down, calls to it stop, and its records wait in its stream, in order, until it is back. When
+    one tenant has to wait, its records are parked and the others go on. What can never be delivered, and what has
+    waited for *hold_at_most*, ends in the quarantine with its payload. Nothing of another dependency takes part in any
+    of that.
 
     *consumer* answers with partial batch responses, as `constructs_lib.runtime.stream_consumer` does. Lambda tries
     again without limit and does not split batches: the runtime bounds attempts by itself, and a limit here would count
     records that are held for an outage too.
 
-    Defines a provisioned, encrypted Kinesis stream, an event source mapping, a quarantine bucket and eight alarms; adds
-    settings and rights to *consumer*. Stream and bucket outlive the stack.
+    At most *shards* x *parallelization* invocations are at work on the stream, and one on parked records; on demand it
+    is the consumer's reserved concurrency that bounds them. So a burst for one dependency takes nothing from another.
+
+    Defines an encrypted Kinesis stream, an event source mapping, a quarantine bucket, a table for what invocations
+    remember together, a schedule that has parked records looked after every minute, and 16 alarms; adds settings and
+    rights to *consumer*. Stream, bucket and table outlive the stack.
 
     Args:
         scope: Construct that owns this one.
         id: Name of the dependency: a letter, then letters, digits, `_` or `-`, at most 64; unique within *scope*, and
             part of metrics and of the names of quarantined objects.
         consumer: Function that calls the dependency, and does nothing else.
-        shards: Capacity: each takes 1 MB or 1,000 records a second, 1 to 1000. Default: 1.
+        capacity: How much the stream can take. Default: provisioned, one shard: 1 MB or 1,000 records a second.
         retention: How long the stream keeps a record, whole hours from 24 hours to 365 days. Default: 7 days.
         hold_at_most:
-            How long a record may wait before it goes to the quarantine, 1 minute to 7 days, and shorter than
-            *retention*, after which it would be gone. Default: 6 days.
+            How long a record may wait, in the stream or parked, before it goes to the quarantine: 5 minutes to 7 days,
+            more than four times the consumer's timeout, and at least an hour less than *retention*, after which it
+            would be gone. Default: 6 days.
         batch_size: Most records per invocation, 1 to 10,000. Default: 100.
         parallelization: Invocations at once per shard, 1 to 10; order per key is kept. Default: 1.
+        calls: How the dependency is called, and when calls to it stop. Default: `CallPolicy()`.
 
     Attributes:
         stream: Where producers put records.
         consumer: The function that was given.
         mapping: What invokes the consumer with the stream's records.
         quarantine: Where records go that cannot be delivered.
+        state_table: What invocations remember together: circuit breaker, journal, parked records.
+        drain: What has parked records looked after.
+        metrics: Everything CloudWatch knows about this dependency.
 
     Raises:
-        ValueError: If an option is out of range, *hold_at_most* is not shorter than *retention*, or *consumer* works
-            for another stream or queue already.
+        ValueError: If an option is out of range, two times collide, *consumer* has too little concurrency reserved, or
+            none although the stream's capacity is on demand, or *consumer* works for another stream or queue already.
     """
 
     def __init__(
@@ -76,15 +83,18 @@ class IsolatedDependencyStream(Construct):
         id: str,
         *,
         consumer: PythonFunction,
-        shards: int = 1,
+        capacity: StreamCapacity | None = None,
         retention: Duration | None = None,
         hold_at_most: Duration | None = None,
         batch_size: int = 100,
         parallelization: int = 1,
+        calls: CallPolicy | None = None,
     ) -> None:
         super().__init__(scope, id)
+        capacity = capacity or StreamCapacity.provisioned()
         retention = retention or Duration.days(7)
         hold_at_most = hold_at_most or Duration.days(6)
+        calls = calls or CallPolicy()
         matches(
             "id",
             id,
@@ -92,24 +102,19 @@ class IsolatedDependencyStream(Construct):
             allowed="a letter, then at most 63 letters, digits, '_' or '-'",
             way_out="name the dependency by one word",
         )
-        between("shards", shards, 1, 1000, way_out="more than one stream per dependency is for more than that")
         between("batch_size", batch_size, 1, 10_000, way_out="raise shards or parallelization for more throughput")
         between("parallelization", parallelization, 1, 10, way_out="raise shards for more")
-        _check_times(retention, hold_at_most)
+        check_times(retention=retention, hold_at_most=hold_at_most, consumer=consumer, calls=calls)
+        check_concurrency(consumer, shards=capacity.shards, parallelization=parallelization)
         claim(consumer, self)
+        part_of_dependency(id, self, consumer)
 
         self.consumer = consumer
         self.quarantine = Quarantine(self, "Quarantine")
-        self.stream: kinesis.IStream = kinesis.Stream(
-            self,
-            "Stream",
-            stream_mode=kinesis.StreamMode.PROVISIONED,
-            shard_count=shards,
-            retention_period=retention,
-            encryption=kinesis.StreamEncryption.MANAGED,
-            removal_policy=RemovalPolicy.RETAIN,
-        )
-        granted = _let_consume(consumer, self.stream, self.quarantine.bucket)
+        self.stream: kinesis.IStream = _stream(self, capacity, retention)
+        self.state_table: dynamodb.ITable = state_table(self)
+        granted = let_consume(consumer, self.stream, self.quarantine.bucket)
+        let_use_state(consumer, self.state_table)
         self.mapping = lambda_.EventSourceMapping(
             self,
             "Mapping",
@@ -130,10 +135,11 @@ class IsolatedDependencyStream(Construct):
         mapping.maximum_record_age_in_seconds = hold_at_most.to_seconds()
         # Lambda refuses a mapping whose function may not read the stream.
         granted.apply_before(self.mapping)
-        consumer.add_environment(environment_names.DEPENDENCY, id)
-        consumer.add_environment(environment_names.QUARANTINE_BUCKET, self.quarantine.bucket.bucket_name)
+        self.drain = drain_schedule(self, consumer)
+        self._tell(hold_at_most, retention, calls)
+        self.metrics = StreamMetrics(dependency=id, stream=self.stream, consumer=consumer, mapping=self.mapping)
         self._alarms = StreamAlarms(
-            self, dependency=id, stream=self.stream, consumer=consumer, mapping=self.mapping, hold_at_most=hold_at_most
+            self, self.metrics, dependency=id, hold_at_most=hold_at_most, retention=retention, calls=calls
         )
 
     @property
@@ -147,23 +153,46 @@ class IsolatedDependencyStream(Construct):
 
     def metric_iterator_age(self) -> cloudwatch.Metric:
         """Age in milliseconds of what the consumer is working on. Maximum over 5 minutes."""
-        return self._alarms.iterator_age
+        return self.metrics.iterator_age
 
     def metric_quarantined(self) -> cloudwatch.Metric:
         """Records that the consumer put into the quarantine. Sum over 5 minutes."""
-        return self._alarms.quarantined
+        return self.metrics.quarantined
 
     def metric_expired(self) -> cloudwatch.Metric:
         """Records that Lambda put into the quarantine because they had waited too long. Sum over 5 minutes."""
-        return self._alarms.expired
+        return self.metrics.expired
 
     def metric_dropped(self) -> cloudwatch.Metric:
         """Records that are lost: they had waited too long and the quarantine did not take them. Sum over 5 minutes."""
-        return self._alarms.dropped
+        return self.metrics.dropped
 
     def metric_write_throttled(self) -> cloudwatch.Metric:
         """Records that a shard had no capacity for; producers try again. Sum over 5 minutes."""
-        return self._alarms.write_throttled
+        return self.metrics.write_throttled
+
+    def metric_time_to_data_loss(self) -> cloudwatch.Metric:
+        """Seconds until the stream drops the oldest record that is not done. Minimum over 5 minutes.
+
+        There is none where *retention* is resolved later.
+        """
+        return self.metrics.time_to_data_loss
+
+    def _tell(self, hold_at_most: Duration, retention: Duration, calls: CallPolicy) -> None:
+        """Give the consumer its settings."""
+        settings = {
+            environment_names.DEPENDENCY: self.node.id,
+            environment_names.QUARANTINE_BUCKET: self.quarantine.bucket.bucket_name,
+            environment_names.STATE_TABLE: self.state_table.table_name,
+            environment_names.HOLD_SECONDS: _text(seconds(hold_at_most)),
+            environment_names.BREAKER: Stack.of(self).to_json_string(calls.as_setting()),
+        }
+        if not retention.is_unresolved():
+            settings[environment_names.RETENTION_SECONDS] = _text(seconds(retention))
+        if calls.at_once is not None:
+            settings[environment_names.CONCURRENCY] = _text(calls.at_once)
+        for name, value in settings.items():
+            self.consumer.add_environment(name, value)
 
 
 @jsii.implements(lambda_.IEventSourceDlq)
@@ -177,57 +206,18 @@ class _OnFailure:
         return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
 
 
-def _check_times(retention: Duration, hold_at_most: Duration) -> None:
-    duration_between(
-        "retention",
-        retention,
-        Duration.hours(24),
-        _LONGEST_RETENTION,
-        way_out="what must be kept longer belongs in a bucket",
+def _stream(scope: Construct, capacity: StreamCapacity, retention: Duration) -> kinesis.Stream:
+    on_demand = capacity.shards is None
+    return kinesis.Stream(
+        scope,
+        "Stream",
+        stream_mode=kinesis.StreamMode.ON_DEMAND if on_demand else kinesis.StreamMode.PROVISIONED,
+        shard_count=capacity.shards,
+        retention_period=retention,
+        encryption=kinesis.StreamEncryption.MANAGED,
+        removal_policy=RemovalPolicy.RETAIN,
     )
-    duration_between(
-        "hold_at_most",
-        hold_at_most,
-        Duration.minutes(1),
-        _LONGEST_RECORD_AGE,
-        way_out="what waits longer goes to the quarantine, from where it can be sent again",
-    )
-    if retention.is_unresolved():
-        return
-    if retention.to_milliseconds() % Duration.hours(1).to_milliseconds():
-        raise ValueError(f"retention must be whole hours, got {in_words(retention)}; round it up")
-    if not hold_at_most.is_unresolved() and hold_at_most.to_milliseconds() >= retention.to_milliseconds():
-        raise ValueError(
-            f"hold_at_most must be shorter than retention, got hold_at_most {in_words(hold_at_most)} and retention "
-            f"{in_words(retention)}; records would be gone before they reach the quarantine: raise retention or lower "
-            "hold_at_most"
-        )
 
 
-def _let_consume(consumer: lambda_.Function, stream: kinesis.IStream, bucket: s3.IBucket) -> iam.Grant:
-    """Let *consumer* read the stream and put failures into the bucket; Lambda does both in its name."""
-    stack = Stack.of(bucket)
-    own_account = {"StringEquals": {"s3:ResourceAccount": stack.account}}
-    granted = iam.Grant.add_to_principal(grantee=consumer, actions=list(_POLL), resource_arns=[stream.stream_arn])
-    granted = granted.combine(
-        iam.Grant.add_to_principal(
-            grantee=consumer,
-            actions=["s3:PutObject"],
-            resource_arns=[bucket.arn_for_objects("*")],
-            conditions=own_account,
-        )
-    )
-    granted = granted.combine(
-        iam.Grant.add_to_principal(
-            grantee=consumer, actions=["s3:ListBucket"], resource_arns=[bucket.bucket_arn], conditions=own_account
-        )
-    )
-    assert consumer.role is not None
-    logical_id = stack.get_logical_id(cast("s3.CfnBucket", bucket.node.default_child))
-    Validations.of(consumer.role).acknowledge(
-        Acknowledgment(
-            id=f"AwsSolutions-IAM5[Resource::<{logical_id}.Arn>/*]",
-            reason="Any key: Lambda and the runtime name the objects, in a bucket that serves this dependency alone.",
-        )
-    )
-    return granted
+def _text(number: float) -> str:
+    return Token.as_string(number) if Token.is_unresolved(number) else f"{number}"

@@ -196,7 +196,7 @@ def _acknowledge(resource: lambda_.CfnFunction) -> None:
         Acknowledgment(id="Serverless-LambdaLatestVersion", reason=newest),
         Acknowledgment(
             id="Serverless-LambdaDLQ",
-            reason="Nothing invokes the function asynchronously; the queue, stream, API or workflow before it keeps "
-            "what failed.",
+            reason="Nothing that could be lost is sent to the function asynchronously; the queue, stream, API or "
+            "workflow before it keeps what failed.",
         ),
     )

@@ -11,7 +11,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 
 from constructs_lib.idempotent_consumer import IdempotentConsumer
-from constructs_lib.isolated_dependency_stream import IsolatedDependencyStream
+from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
 from tests.support.functions import consumer, source_folder
 from tests.support.synthesis import new_stack, only, resources, statements
 
@@ -32,13 +32,6 @@ def stack(source: Path) -> cdk.Stack:
     stack = new_stack()
     add(stack, source)
     return stack
-
-
-@pytest.fixture(scope="module")
-def alarms(stack: cdk.Stack) -> dict[tuple[str, int], dict[str, Any]]:
-    """Alarms by metric and threshold."""
-    found = [alarm["Properties"] for alarm in resources(stack, "AWS::CloudWatch::Alarm").values()]
-    return {(alarm["MetricName"], alarm["Threshold"]): alarm for alarm in found}
 
 
 def references(value: Any) -> Iterator[str]:
@@ -91,17 +84,22 @@ def test_two_dependencies_share_nothing(source: Path) -> None:
         kinds = {template["Resources"][logical_id]["Type"] for logical_id in group}
         assert kinds == {
             "AWS::CloudWatch::Alarm",
+            "AWS::DynamoDB::Table",
+            "AWS::Events::Rule",
             "AWS::IAM::Policy",
             "AWS::IAM::Role",
             "AWS::Kinesis::Stream",
+            "AWS::Lambda::EventInvokeConfig",
             "AWS::Lambda::EventSourceMapping",
             "AWS::Lambda::Function",
+            "AWS::Lambda::Permission",
             "AWS::Logs::LogGroup",
             "AWS::S3::Bucket",
             "AWS::S3::BucketPolicy",
         }
 
 
+@pytest.mark.requirement("ISO-08")
 def test_another_dependency_changes_nothing_of_the_first(source: Path) -> None:
     """Every resource that was there before is there after, letter for letter."""
     before, after = new_stack(), new_stack()
@@ -138,11 +136,16 @@ def test_lambda_polls_once_it_may(stack: cdk.Stack) -> None:
 
 @pytest.mark.requirement("SEC-02", "LIB-07")
 def test_records_are_encrypted_and_outlive_the_stack(stack: cdk.Stack) -> None:
-    """Stream and quarantine keep what they hold, unreadable to others, when the stack is deleted."""
+    """Stream, quarantine and state keep what they hold, unreadable to others, when the stack is deleted."""
     ((_, stream),) = resources(stack, "AWS::Kinesis::Stream").items()
     ((_, bucket),) = resources(stack, "AWS::S3::Bucket").items()
-    for resource in (stream, bucket):
+    ((_, table),) = resources(stack, "AWS::DynamoDB::Table").items()
+    for resource in (stream, bucket, table):
         assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    # A table without a word on encryption is encrypted, with a key of DynamoDB's own.
+    assert "SSESpecification" not in table["Properties"]
+    assert table["Properties"]["DeletionProtectionEnabled"] is True
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert stream["Properties"]["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
     assert stream["Properties"]["RetentionPeriodHours"] == 7 * 24
     assert stream["Properties"]["ShardCount"] == 1
@@ -150,9 +153,10 @@ def test_records_are_encrypted_and_outlive_the_stack(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.requirement("SEC-01")
-def test_the_consumer_may_read_its_stream_and_fill_its_quarantine_only(stack: cdk.Stack) -> None:
-    """Beside its own logs and traces it may do six things, each to this dependency's resources."""
+def test_the_consumer_may_use_what_is_its_own_only(stack: cdk.Stack) -> None:
+    """Beside its own logs and traces it may read its stream, remember, park, and fill its quarantine."""
     (stream,) = resources(stack, "AWS::Kinesis::Stream")
+    (table,) = resources(stack, "AWS::DynamoDB::Table")
     (bucket,) = resources(stack, "AWS::S3::Bucket")
     bucket_arn = {"Fn::GetAtt": [bucket, "Arn"]}
     granted = {
@@ -164,17 +168,59 @@ def test_the_consumer_may_read_its_stream_and_fill_its_quarantine_only(stack: cd
     reading = ("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator", "ListShards")
     assert own == {
         **{f"kinesis:{action}": {"Fn::GetAtt": [stream, "Arn"]} for action in reading},
+        **{
+            f"dynamodb:{action}": {"Fn::GetAtt": [table, "Arn"]}
+            for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+        },
         "s3:PutObject": {"Fn::Join": ["", [bucket_arn, "/*"]]},
+        "s3:GetObject": {"Fn::Join": ["", [bucket_arn, "/parked/*"]]},
         "s3:ListBucket": bucket_arn,
     }
 
 
-def test_the_consumer_is_told_its_dependency_and_quarantine(stack: cdk.Stack) -> None:
-    """The runtime reads both from the environment."""
+def test_the_consumer_is_told_what_it_works_with(stack: cdk.Stack) -> None:
+    """The runtime reads it from the environment."""
     variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
     (bucket,) = resources(stack, "AWS::S3::Bucket")
-    assert variables["RESILIENCE_DEPENDENCY"] == "slack"
-    assert variables["RESILIENCE_QUARANTINE_BUCKET"] == {"Ref": bucket}
+    (table,) = resources(stack, "AWS::DynamoDB::Table")
+    told = {name: value for name, value in variables.items() if name.startswith("RESILIENCE_")}
+    assert told == {
+        "RESILIENCE_DEPENDENCY": "slack",
+        "RESILIENCE_QUARANTINE_BUCKET": {"Ref": bucket},
+        "RESILIENCE_STATE_TABLE": {"Ref": table},
+        "RESILIENCE_HOLD_SECONDS": str(6 * 86_400),
+        "RESILIENCE_RETENTION_SECONDS": str(7 * 86_400),
+        "RESILIENCE_BREAKER": '{"failure_rate":0.5,"minimum_calls":5}',
+    }
+
+
+def test_the_state_table_is_keyed_and_expires_as_the_runtime_writes_it(stack: cdk.Stack) -> None:
+    """Partition and sort key, both text, and the time to live; paid by use."""
+    table = only(stack, "AWS::DynamoDB::Table")
+    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
+    assert {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]} == {
+        "pk": "S",
+        "sk": "S",
+    }
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_parked_records_are_looked_after_every_minute(stack: cdk.Stack) -> None:
+    """By the consumer itself; a visit that fails is not tried again, because the next one comes anyway."""
+    rule, permission = only(stack, "AWS::Events::Rule"), only(stack, "AWS::Lambda::Permission")
+    ((rule_id, _),) = resources(stack, "AWS::Events::Rule").items()
+    (function,) = resources(stack, "AWS::Lambda::Function")
+    (target,) = rule["Targets"]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    assert json.loads(target["Input"]) == {"resilience": "drain"}
+    assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    assert permission["SourceArn"] == {"Fn::GetAtt": [rule_id, "Arn"]}
+    assert permission["Principal"] == "events.amazonaws.com"
+    # Lambda queues and retries on its side too.
+    once = only(stack, "AWS::Lambda::EventInvokeConfig")
+    assert (once["MaximumRetryAttempts"], once["MaximumEventAgeInSeconds"]) == (0, 60)
 
 
 def test_a_producer_may_write_and_not_read(source: Path) -> None:
@@ -198,75 +244,45 @@ def test_a_producer_may_write_and_not_read(source: Path) -> None:
     ]
 
 
-DAY = 24 * 60 * 60 * 1000
-
-
-def test_each_alarm_watches_a_metric_that_exists(
-    stack: cdk.Stack, alarms: dict[tuple[str, int], dict[str, Any]]
-) -> None:
-    """Namespace, dimensions and statistic are those under which AWS and the runtime publish."""
-    (stream,) = resources(stack, "AWS::Kinesis::Stream")
-    (function,) = resources(stack, "AWS::Lambda::Function")
-    (mapping,) = resources(stack, "AWS::Lambda::EventSourceMapping")
-    of_stream = [{"Name": "StreamName", "Value": {"Ref": stream}}]
-    of_function = [{"Name": "FunctionName", "Value": {"Ref": function}}]
-    of_mapping = [{"Name": "EventSourceMappingUUID", "Value": {"Ref": mapping}}]
-    of_dependency = [{"Name": "dependency", "Value": "slack"}]
-    watched = {
-        key: (alarm["Namespace"], alarm["Dimensions"], alarm["Statistic"], alarm["TreatMissingData"])
-        for key, alarm in alarms.items()
-    }
-    assert watched == {
-        ("GetRecords.IteratorAgeMilliseconds", 900_000): ("AWS/Kinesis", of_stream, "Maximum", "breaching"),
-        ("IteratorAge", 1.5 * DAY): ("AWS/Lambda", of_function, "Maximum", "ignore"),
-        ("IteratorAge", 3 * DAY): ("AWS/Lambda", of_function, "Maximum", "ignore"),
-        ("IteratorAge", 4.8 * DAY): ("AWS/Lambda", of_function, "Maximum", "ignore"),
-        ("RecordsQuarantined", 1): ("Resilience", of_dependency, "Sum", "notBreaching"),
-        ("OnFailureDestinationDeliveredEventCount", 1): ("AWS/Lambda", of_mapping, "Sum", "notBreaching"),
-        ("DroppedEventCount", 1): ("AWS/Lambda", of_mapping, "Sum", "notBreaching"),
-        ("WriteProvisionedThroughputExceeded", 1): ("AWS/Kinesis", of_stream, "Sum", "notBreaching"),
-        ("Errors", 1): ("AWS/Lambda", of_function, "Sum", "notBreaching"),
-        ("Throttles", 1): ("AWS/Lambda", of_function, "Sum", "notBreaching"),
-    }
-
-
-def test_lambda_counts_what_the_alarms_watch(stack: cdk.Stack) -> None:
-    """Counts per mapping are published only where the mapping asks for them."""
-    assert only(stack, "AWS::Lambda::EventSourceMapping")["MetricsConfig"] == {"Metrics": ["EventCount"]}
-
-
-def test_a_stream_that_nobody_polls_is_noticed(alarms: dict[tuple[str, int], dict[str, Any]]) -> None:
-    """Silence counts as late: three periods without a poll, or with records older than that, raise the alarm."""
-    late = alarms["GetRecords.IteratorAgeMilliseconds", 900_000]
-    assert late["EvaluationPeriods"] * late["Period"] * 1000 == late["Threshold"]
-    assert late["TreatMissingData"] == "breaching"
-
-
-def test_alarms_holds_every_alarm(source: Path) -> None:
-    """Whoever wires `alarms` to a topic has wired them all, the consumer's too."""
-    stack = new_stack()
-    paths = {alarm.node.path for alarm in add(stack, source).alarms}
-    assert len(paths) == len(resources(stack, "AWS::CloudWatch::Alarm"))
-
-
-def test_metrics_are_those_the_alarms_watch(source: Path, alarms: dict[tuple[str, int], dict[str, Any]]) -> None:
-    """Each metric method gives a metric that has an alarm."""
-    dependency = add(new_stack(), source)
-    metrics = [dependency.metric_iterator_age(), dependency.metric_quarantined(), dependency.metric_expired()]
-    metrics += [dependency.metric_dropped(), dependency.metric_write_throttled()]
-    assert {metric.metric_name for metric in metrics} < {name for name, _ in alarms}
-
-
 @pytest.mark.requirement("LIB-05")
 def test_defaults_can_be_overridden(source: Path) -> None:
     """Every option reaches the template."""
     stack = new_stack()
+    calls = CallPolicy(
+        at_once=7,
+        open_at_percent=80,
+        minimum_calls=20,
+        window=Duration.minutes(2),
+        slow_after=Duration.millis(2500),
+        probe_every=Duration.seconds(30),
+    )
     times = {"retention": Duration.days(2), "hold_at_most": Duration.days(1)}
-    add(stack, source, "slack", shards=2, batch_size=10, parallelization=4, **times)
+    capacity = StreamCapacity.provisioned(shards=2)
+    add(stack, source, "slack", capacity=capacity, batch_size=10, parallelization=4, calls=calls, **times)
+    variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
     stream, mapping = only(stack, "AWS::Kinesis::Stream"), only(stack, "AWS::Lambda::EventSourceMapping")
     assert (stream["ShardCount"], stream["RetentionPeriodHours"]) == (2, 48)
     assert (mapping["BatchSize"], mapping["ParallelizationFactor"]) == (10, 4)
-    assert mapping["MaximumRecordAgeInSeconds"] == 86_400
+    assert mapping["MaximumRecordAgeInSeconds"] == int(variables["RESILIENCE_HOLD_SECONDS"]) == 86_400
+    assert variables["RESILIENCE_RETENTION_SECONDS"] == "172800"
+    assert variables["RESILIENCE_CONCURRENCY"] == "7"
+    assert json.loads(variables["RESILIENCE_BREAKER"]) == {
+        "failure_rate": 0.8,
+        "minimum_calls": 20,
+        "window_seconds": 120,
+        "slow_seconds": 2.5,
+        "probe_seconds": 30,
+    }
+
+
+def test_capacity_on_demand_can_be_asked_for(source: Path) -> None:
+    """Kinesis then decides on shards; what the template says of it is the mode alone."""
+    stack = new_stack()
+    notify = consumer(stack, "Notify", source, reserved_concurrency=20)
+    IsolatedDependencyStream(stack, "slack", consumer=notify, capacity=StreamCapacity.on_demand())
+    stream = only(stack, "AWS::Kinesis::Stream")
+    assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
+    assert "ShardCount" not in stream
 
 
 @pytest.mark.requirement("ISO-01", "LIB-04")
@@ -280,71 +296,6 @@ def test_a_consumer_serves_one_dependency_only(source: Path) -> None:
         IdempotentConsumer(stack, "Events", consumer=shared)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "a hold as long as the retention": (
-        {"retention": Duration.days(3), "hold_at_most": Duration.days(3)},
-        ["hold_at_most 3 days", "retention 3 days", "raise retention or lower hold_at_most"],
-    ),
-    "a retention shorter than the default hold": (
-        {"retention": Duration.days(5)},
-        ["hold_at_most 6 days", "retention 5 days"],
-    ),
-    "a hold longer than Lambda's limit": (
-        {"retention": Duration.days(30), "hold_at_most": Duration.days(8)},
-        ["hold_at_most", "1 minute and 7 days", "got 8 days"],
-    ),
-    "a retention below Kinesis's limit": (
-        {"retention": Duration.hours(23), "hold_at_most": Duration.hours(1)},
-        ["retention", "1 day and 365 days", "got 23 hours"],
-    ),
-    "a retention of half an hour more": (
-        {"retention": Duration.minutes(24 * 60 + 30), "hold_at_most": Duration.hours(1)},
-        ["retention", "whole hours", "1470 minutes", "round it up"],
-    ),
-    "no shard": ({"shards": 0}, ["shards", "1 and 1000", "got 0"]),
-    "a batch too large": ({"batch_size": 10_001}, ["batch_size", "1 and 10000", "got 10001"]),
-    "too much parallelization": ({"parallelization": 11}, ["parallelization", "1 and 10", "got 11", "shards"]),
-    "a name with a space": ({"name": "my provider"}, ["id", "'my provider'", "letter"]),
-}
-
-
-@pytest.mark.requirement("LIB-04")
-@pytest.mark.parametrize("case", REFUSED)
-def test_a_wrong_option_is_refused_in_words(case: str, source: Path) -> None:
-    """The error names the option, or both that collide, what was given, what is allowed and the way out."""
-    options, words = REFUSED[case]
-    stack = new_stack()
-    name = options.get("name", "slack")
-    with pytest.raises(ValueError, match=words[0]) as refused:
-        IsolatedDependencyStream(
-            stack,
-            name,
-            consumer=consumer(stack, "Notify", source),
-            **{option: value for option, value in options.items() if option != "name"},
-        )
-    for word in words:
-        assert word in str(refused.value)
-
-
-def test_values_that_are_resolved_later_are_passed_on_unread(source: Path) -> None:
-    """Deploy-time parameters may set capacity and times."""
-    stack = new_stack()
-    parameter = cdk.CfnParameter(stack, "Number", type="Number").value_as_number
-    add(
-        stack,
-        source,
-        shards=parameter,
-        batch_size=parameter,
-        parallelization=parameter,
-        retention=Duration.hours(parameter),
-        hold_at_most=Duration.seconds(parameter),
-    )
-    stream, mapping = only(stack, "AWS::Kinesis::Stream"), only(stack, "AWS::Lambda::EventSourceMapping")
-    later = {"Ref": "Number"}
-    assert stream["ShardCount"] == stream["RetentionPeriodHours"] == later
-    assert mapping["BatchSize"] == mapping["ParallelizationFactor"] == mapping["MaximumRecordAgeInSeconds"] == later
-
-
 @pytest.mark.requirement("LIB-06")
 def test_what_holds_data_keeps_its_identity(stack: cdk.Stack) -> None:
     """Stream, mapping and bucket have the same logical ids in every release: another id would replace them, and lose
@@ -352,9 +303,10 @@ def test_what_holds_data_keeps_its_identity(stack: cdk.Stack) -> None:
     """
     ids = {
         kind: list(resources(stack, f"AWS::{kind}"))
-        for kind in ("Kinesis::Stream", "Lambda::EventSourceMapping", "S3::Bucket")
+        for kind in ("DynamoDB::Table", "Kinesis::Stream", "Lambda::EventSourceMapping", "S3::Bucket")
     }
     assert ids == {
+        "DynamoDB::Table": ["slackStateD4DF7CD8"],
         "Kinesis::Stream": ["slackStream0709F13E"],
         "Lambda::EventSourceMapping": ["slackMapping55693B66"],
         "S3::Bucket": ["slackQuarantineBucket1A723C8F"],
@@ -371,7 +323,7 @@ def test_teardown_can_be_asked_for(source: Path) -> None:
     """A stack for a try-out deletes all it made, if it says so of each part."""
     stack = new_stack()
     dependency = add(stack, source)
-    for part in (dependency.stream, dependency.quarantine.bucket):
+    for part in (dependency.stream, dependency.quarantine.bucket, dependency.state_table):
         part.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
-    for kind in ("AWS::Kinesis::Stream", "AWS::S3::Bucket"):
+    for kind in ("AWS::Kinesis::Stream", "AWS::S3::Bucket", "AWS::DynamoDB::Table"):
         assert {resource["DeletionPolicy"] for resource in resources(stack, kind).values()} == {"Delete"}
