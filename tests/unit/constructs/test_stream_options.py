@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import pytest
@@ -153,7 +153,7 @@ def test_the_runtime_understands_its_settings(source: Path) -> None:
 def test_values_that_are_resolved_later_are_passed_on_unread(source: Path) -> None:
     """Deploy-time parameters may set capacity, times and calls."""
     stack = new_stack()
-    parameter = cdk.CfnParameter(stack, "Number", type="Number").value_as_number
+    parameter = cast("int", cdk.CfnParameter(stack, "Number", type="Number").value_as_number)
     add(
         stack,
         source,
@@ -193,6 +193,6 @@ def test_without_a_known_retention_nothing_watches_what_is_left_of_it(source: Pa
 @pytest.mark.requirement("LIB-04")
 def test_the_share_at_which_calls_stop_must_be_known() -> None:
     """Half of it is an alarm's threshold, and nobody can halve what is resolved later."""
-    later = cdk.Token.as_number({"Ref": "Number"})
+    later = cast("int", cdk.Token.as_number({"Ref": "Number"}))
     with pytest.raises(ValueError, match=r"open_at_percent must be known at synth.*write it out"):
         CallPolicy(open_at_percent=later)
