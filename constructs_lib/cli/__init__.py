@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import FrameType
 
-from constructs_lib.cli import fault, local
+from constructs_lib.cli import drill, fault, local
 from constructs_lib.local.errors import LocalCloudError
 
-_GROUPS = (fault, local)
+_GROUPS = (drill, fault, local)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -75,8 +75,9 @@ def main() -> None:
     if not options.resource_types:
         _configure(options.port, options.directory, options.endpoint_url)
     companions = [_companion(name) for name in _COMPANIONS]
+    functions = _companion("_emulator_functions")
     _check_touched_names(_TOUCHED)
-    for companion in companions:
+    for companion in (*companions, functions):
         _check_touched_names(companion.TOUCHED)
     for companion in companions:
         companion.register(_module)
@@ -85,6 +86,7 @@ def main() -> None:
         return
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _run_python_functions_on_awslambdaric(options.functions_python)
+    functions.install(_module, options.directory)
     _leave_streams_to_the_mapping_runner()
     _refer_to_secrets_by_arn()
     _name_queues_after(options.endpoint_url)

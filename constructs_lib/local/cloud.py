@@ -13,6 +13,7 @@ from constructs_lib.local.assembly import Report, Stack, derive, stacks
 from constructs_lib.local.deployment import DEFAULT_ACCOUNT, DEFAULT_REGION, DeployedStack, Deployment, client
 from constructs_lib.local.dns.route53 import Route53
 from constructs_lib.local.dns.source import read_dns
+from constructs_lib.local.effects import Effects
 from constructs_lib.local.emulator import deployable_resource_types
 from constructs_lib.local.environments import interpreter
 from constructs_lib.local.errors import LocalCloudError
@@ -20,10 +21,11 @@ from constructs_lib.local.event_source_mapping.clients import Clients
 from constructs_lib.local.event_source_mapping.runner import MappingRunner
 from constructs_lib.local.faults.api import FaultsApi
 from constructs_lib.local.faults.control import FaultControl
-from constructs_lib.local.faults.model import Fault, RegionLost
+from constructs_lib.local.faults.model import Fault, RegionLost, ThirdPartyFaults
+from constructs_lib.local.faults.targets import Targets
+from constructs_lib.local.faults.third_parties import FirstWho
 from constructs_lib.local.regional import Regions
 from constructs_lib.local.regional_extent import regions_of
-from constructs_lib.local.replication import faults as replication_faults
 from constructs_lib.local.replication.runner import GlobalTables
 from constructs_lib.local.replication.tables import find_tables
 
@@ -50,6 +52,8 @@ class LocalCloud(FaultControl):
         port: Port of AWS on 127.0.0.1; 0 picks a free one. Default: 4566.
         work_directory: Where the local cloud keeps its state, logs and report; nothing in it outlives the next start.
             Default: a folder for this port in the user's cache.
+        third_parties: Who carries out faults of third parties, asked in this order, for instance stand-ins. Default:
+            nobody.
         progress: Called with a short line for each step. Default: nobody is told.
     """
 
@@ -62,6 +66,7 @@ class LocalCloud(FaultControl):
         region: str = DEFAULT_REGION,
         port: int = DEFAULT_PORT,
         work_directory: Path | None = None,
+        third_parties: Sequence[ThirdPartyFaults] = (),
         progress: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__()
@@ -78,6 +83,7 @@ class LocalCloud(FaultControl):
         self.tables: GlobalTables | None = None
         self.route53: Route53 | None = None
         self.timings: dict[str, float] = {}
+        self._third_parties = third_parties
         self._deployment = self._deployment_to(DEFAULT_ACCOUNT)
         self._running = ExitStack()
 
@@ -172,7 +178,6 @@ class LocalCloud(FaultControl):
         with self._phase("regions"):
             needed = regions_of(found, copy, self._region)
             self._regions.spread(needed)
-            self._can_break(needed)
         with self._phase("bootstrap"):
             environments = list(dict.fromkeys((stack.qualifier, stack.region or self._region) for stack in found))
             self._progress(f"Bootstrapping {', '.join(region for _, region in environments)}")
@@ -213,18 +218,23 @@ class LocalCloud(FaultControl):
                 self.route53 = Route53(dns, self.local_url, regions=self.regions)
                 starting.callback(self.route53.stop)
                 self.route53.start()
+        self._effects = Effects(
+            regions=self._regions,
+            tables=self.tables,
+            third_parties=FirstWho(self._third_parties),
+            targets=Targets(self.stacks),
+            client=self._inner.get,
+        )
+        self._can_break(regions)
 
     def _direct_client(self, service: str, region: str) -> Any:
         return client(self._regions.direct_url(region), self._deployment.account, service, region)
 
     def _apply(self, faults: Mapping[str, Fault]) -> None:
-        # What goes between regions stops before they do, and goes on after them.
-        before = self._faults.now()
-        if self.tables:
-            replication_faults.hold(self.tables, before, faults)
-        self._regions.apply(faults)
-        if self.tables:
-            replication_faults.let_go(self.tables, before, faults)
+        self._effects.change(self._faults.now(), faults)
+
+    def _refuse(self, fault: Fault) -> None:
+        self._effects.refuse(fault)
 
     def _synthesize(self) -> tuple[Path, tuple[Stack, ...]]:
         source = self._directory / self._app if self._app else None

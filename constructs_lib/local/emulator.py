@@ -10,15 +10,17 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from constructs_lib.local import cdk_cli, ports, processes
 from constructs_lib.local.environments import interpreter
 from constructs_lib.local.errors import LocalCloudError
 
 _SCRIPT = Path(__file__).with_name("_emulator_main.py")
+# As `_emulator_functions.py` calls it.
+_FUNCTION_FAULTS = "function-faults.json"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 3.0
 
@@ -96,6 +98,17 @@ class Emulator:
         """Let them go on where they stopped."""
         self._signal(signal.SIGCONT)
 
+    def break_functions(self, faults: Mapping[str, Mapping[str, Any]]) -> None:
+        """Have exactly these functions be broken from their next invocation on: name to mode and options."""
+        file = self.directory / _FUNCTION_FAULTS
+        if not faults:
+            file.unlink(missing_ok=True)
+            return
+        # Read at any moment: it is there as a whole or not at all.
+        aside = file.with_suffix(".new")
+        aside.write_text(json.dumps(faults))
+        aside.replace(file)
+
     def check(self) -> None:
         """Do nothing while the emulator runs.
 
@@ -134,6 +147,7 @@ class Emulator:
                 processes.end_group(group, patience=0)
         for name in ("tmp", "s3", "state"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
+        self.break_functions({})
 
     def _spawn(self, own: Path, functions: Path) -> subprocess.Popen[bytes]:
         search = cdk_cli.environment({"PATH": os.environ.get("PATH", os.defpath)})["PATH"]

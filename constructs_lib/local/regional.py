@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from constructs_lib.local import ports
 from constructs_lib.local.emulator import Emulator
@@ -100,6 +101,11 @@ class Regions:
             self._router.tell(self._table())
             for region in after - before:
                 self._emulators[region].suspend()
+
+    def break_functions(self, faults: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Have exactly these functions be broken: region, then name, to mode and options."""
+        for region, emulator in self._emulators.items():
+            emulator.break_functions(faults.get(region, {}))
 
     def check(self) -> None:
         """Do nothing while everything runs; a region that is lost counts as running.

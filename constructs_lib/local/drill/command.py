@@ -17,6 +17,7 @@ from constructs_lib.local.drill.report import Report
 from constructs_lib.local.drill.run import Drill
 from constructs_lib.local.drill.subject import Subject
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults.plan import read_file
 
 Factory = Callable[[Callable[[str], None]], AbstractContextManager[Subject]]
 
@@ -45,12 +46,7 @@ def load(path: Path) -> DrillPlan:
     Raises:
         LocalCloudError: There is none, or it cannot be read.
     """
-    try:
-        text = path.read_text()
-    except OSError as error:
-        there = ", ".join(sorted(str(each) for each in path.parent.glob("*.toml"))) or "none"
-        raise LocalCloudError(f"{path} cannot be read ({error.strerror}); plans beside it: {there}.") from error
-    return read_drill(text, name=path.stem)
+    return read_drill(read_file(path), name=path.stem)
 
 
 def subject_factory(plan: DrillPlan) -> Factory:

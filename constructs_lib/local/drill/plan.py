@@ -9,7 +9,7 @@
     settle = "15s"       # so long after a fault ends is still not undisturbed
     patience = "60s"     # so long nothing may arrive before what is missing counts as missing
 
-    [[fault]]            # see fault_plan
+    [[fault]]            # see faults.plan
     ...
 
     [promises]
@@ -25,7 +25,6 @@
 A promise that a plan does not name is measured, not judged.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constructs_lib.local.faults.plan import PlannedFault, parse, planned_faults
@@ -95,13 +94,12 @@ class DrillPlan:
     promises: Promises
 
 
-def read_drill(text: str, *, name: str, regions: Sequence[str] | None = None) -> DrillPlan:
+def read_drill(text: str, *, name: str) -> DrillPlan:
     """The drill that *text* describes.
 
     Args:
         text: TOML.
         name: What the drill is called.
-        regions: The regions there are. Default: any is taken.
 
     Raises:
         LocalCloudError: It cannot be read; the message names the place, what stands there and what is allowed.
@@ -112,7 +110,7 @@ def read_drill(text: str, *, name: str, regions: Sequence[str] | None = None) ->
     load.allow("every", "for", "settle", "patience")
     if load.seconds("every") == 0:
         raise load.error("every", load.values["every"], "longer than nothing")
-    faults = planned_faults(plan.tables("fault"), regions=regions)
+    faults = planned_faults(plan.tables("fault"))
     lasts = load.seconds("for")
     if ends := [end for fault in faults for _, end in fault.windows() if end > lasts]:
         raise load.error("for", load.values["for"], f"at least {max(ends):g}s, when the last fault ends")

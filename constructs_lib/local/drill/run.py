@@ -4,47 +4,26 @@ Events are sent when they are due, whether or not earlier ones were answered: a 
 and so hide how slow it is.
 """
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
+from constructs_lib.local.clock import Clock, SystemClock
 from constructs_lib.local.drill.measurement import Evidence, Sent, Window, measure
 from constructs_lib.local.drill.plan import DrillPlan
 from constructs_lib.local.drill.promises import judge
 from constructs_lib.local.drill.report import LogEntry, Report
 from constructs_lib.local.drill.subject import Sample, Signal, Subject
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults.model import Fault
+from constructs_lib.local.faults.notation import in_words
 from constructs_lib.local.faults.plan import Step, schedule
-from constructs_lib.local.faults.plan_kinds import Fault, in_words
 
 _AT_ONCE: Final = 8
 _LOOK_EVERY: Final = 1.0
 _PATIENT_LOOK_EVERY: Final = 0.5
-
-
-class Clock(Protocol):
-    """Time, and waiting for it."""
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-
-    def wait_until(self, moment: float) -> None:
-        """Return at *moment*, or at once if it has passed."""
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-        return time.time()
-
-    def wait_until(self, moment: float) -> None:
-        """Return at *moment*, or at once if it has passed."""
-        time.sleep(max(0.0, moment - time.time()))
 
 
 @dataclass(frozen=True, slots=True)

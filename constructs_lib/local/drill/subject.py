@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from constructs_lib.local.faults.plan_kinds import Fault
+from constructs_lib.local.faults.model import Fault
 
 Place = Literal["waiting", "held", "quarantined"]
 """Where something is that was not delivered: `waiting` to be tried again, `held` until somebody acts (a dead-letter

@@ -3,6 +3,7 @@
     GET    /_resilience/faults        {"faults": [{"id": "region-1", "kind": "region", "region": "eu-west-1"}]}
     POST   /_resilience/faults        a fault without an id, as application/json; answers 201 with its id
     DELETE /_resilience/faults/<id>   ends one; without an id, all
+    POST   /_resilience/checks        a fault as above; answers 200 if it could begin, and 400 with the reason if not
     GET    /_resilience/status        what runs here and how it is
 
 It is reached through the router's port and listens on loopback only.
@@ -16,7 +17,8 @@ from typing import Any
 
 from constructs_lib.local import ports
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults.model import Faults, from_json
+from constructs_lib.local.faults.active import Faults
+from constructs_lib.local.faults.notation import from_json
 
 PATH = "/_resilience"
 _LONGEST_FAULT = 1 << 16
@@ -65,9 +67,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._reply(404, {"error": f"Nothing is at {self.path}."})
 
     def do_POST(self) -> None:
-        """Begin a fault."""
+        """Begin a fault, or tell whether it could."""
         length = int(self.headers.get("Content-Length") or 0)
-        if self.path != f"{PATH}/faults" or length > _LONGEST_FAULT:
+        act = {f"{PATH}/faults": self._begin, f"{PATH}/checks": self._check}.get(self.path)
+        if act is None or length > _LONGEST_FAULT:
             self._reply(404, {"error": f"A fault is posted to {PATH}/faults, as at most {_LONGEST_FAULT} bytes."})
             return
         # No web page of another origin can send this type without being asked for permission first.
@@ -79,7 +82,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except ValueError:
             self._reply(400, {"error": "The body is not JSON."})
             return
-        self._attempt(lambda: (201, {"id": self.faults.inject(from_json(content))}))
+        self._attempt(lambda: act(content))
 
     def do_DELETE(self) -> None:
         """End one fault, or all."""
@@ -99,6 +102,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing on the terminal of whoever runs this."""
+
+    def _begin(self, content: Any) -> tuple[int, Mapping[str, Any]]:
+        return 201, {"id": self.faults.inject(from_json(content))}
+
+    def _check(self, content: Any) -> tuple[int, Mapping[str, Any]]:
+        self.faults.check(from_json(content))
+        return 200, {}
 
     def _attempt(self, act: Callable[[], tuple[int, Mapping[str, Any]]]) -> None:
         try:

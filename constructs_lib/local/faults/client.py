@@ -7,7 +7,8 @@ from typing import Any
 
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.faults.api import PATH
-from constructs_lib.local.faults.model import Fault, to_json
+from constructs_lib.local.faults.model import Fault
+from constructs_lib.local.faults.notation import to_json
 
 # Telling the router takes milliseconds; status asks every queue.
 _TIMEOUT = 30.0
@@ -31,6 +32,14 @@ class FaultsClient:
         """
         begun: str = self._ask("POST", "/faults", to_json(fault))["id"]
         return begun
+
+    def check(self, fault: Fault) -> None:
+        """Do nothing if *fault* could begin.
+
+        Raises:
+            LocalCloudError: If it could not, or nobody answers.
+        """
+        self._ask("POST", "/checks", to_json(fault))
 
     def stop(self, fault_id: str | None = None) -> None:
         """End the fault of that id; None: all.

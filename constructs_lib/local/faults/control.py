@@ -3,7 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
-from constructs_lib.local.faults.model import Fault, Faults, Partition, RegionLost
+from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults.active import Faults
+from constructs_lib.local.faults.model import Fault, Partition, RegionLost
 
 
 class FaultControl(ABC):
@@ -14,6 +16,14 @@ class FaultControl(ABC):
 
     def __init__(self) -> None:
         self._faults = Faults((), self._apply)
+
+    def objection(self, fault: Fault) -> str | None:
+        """Why *fault* cannot happen here, in a sentence; None if it can."""
+        try:
+            self._faults.check(fault)
+        except LocalCloudError as error:
+            return str(error)
+        return None
 
     def inject(self, fault: Fault) -> str:
         """Begin *fault*; gives the id by which it ends.
@@ -31,6 +41,10 @@ class FaultControl(ABC):
         """
         self._faults.clear(fault_id)
 
+    def end(self, fault: Fault) -> None:
+        """End every fault that equals *fault*; do nothing if there is none."""
+        self._faults.clear_each(fault)
+
     def faults(self) -> dict[str, Fault]:
         """The faults of this moment, by id."""
         return self._faults.now()
@@ -47,7 +61,7 @@ class FaultControl(ABC):
 
     def restore_region(self, region: str) -> None:
         """Let a lost region go on where it stopped; do nothing if it is not lost."""
-        self._faults.clear_each(RegionLost(region=region))
+        self.end(RegionLost(region=region))
 
     def partition(self, a: str, b: str) -> None:
         """Let regions *a* and *b* not reach each other; from outside both are reached.
@@ -59,12 +73,16 @@ class FaultControl(ABC):
 
     def heal(self, a: str, b: str) -> None:
         """Let them reach each other again; do nothing if they do."""
-        self._faults.clear_each(Partition(regions=frozenset((a, b))))
+        self.end(Partition(regions=frozenset((a, b))))
 
     def _can_break(self, regions: Sequence[str]) -> None:
         """From now on *regions* are there to be broken."""
-        self._faults = Faults(regions, self._apply)
+        self._faults = Faults(regions, self._apply, self._refuse)
 
     @abstractmethod
     def _apply(self, faults: Mapping[str, Fault]) -> None:
         """Make exactly *faults* happen."""
+
+    @abstractmethod
+    def _refuse(self, fault: Fault) -> None:
+        """Raise `LocalCloudError` if *fault* is of something that is not here."""

@@ -1,7 +1,7 @@
-"""Fault plans: what fails, where, how, from when and for how long, read from TOML.
+"""Fault plans: a schedule of faults, read from TOML.
 
     [[fault]]
-    what = "third-party"
+    kind = "third-party"
     where = "slack"
     mode = "throttled"
     retry_after = "2s"
@@ -10,20 +10,23 @@
     every = "5m"
     times = 3
 
-`at` counts from the start of the plan. With `every` and `times` the fault comes back. The kinds and their keys are the
-classes of `plan_kinds`.
+`kind` and its keys are those of `model`: exactly the faults that can be begun by hand. `at` counts from the start of the
+plan. With `every` and `times` the fault comes back.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults.plan_kinds import KINDS, Fault, Partition
+from constructs_lib.local.faults.model import KINDS, Fault
+from constructs_lib.local.faults.notation import attribute_types, from_json
 from constructs_lib.local.faults.plan_reading import PlanTable, choice
 
 _TIMES = ("at", "for", "every", "times")
+_OF_DRILLS = ("subject", "summary", "load", "promises")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +68,32 @@ class Step:
     fault: Fault
 
 
-def read_faults(text: str, *, name: str, regions: Sequence[str] | None = None) -> tuple[PlannedFault, ...]:
-    """The faults of a plan that holds nothing else.
+def read_faults(text: str, *, name: str) -> tuple[PlannedFault, ...]:
+    """The faults of a plan, be it one of faults only or a drill's.
 
     Args:
         text: The plan, TOML.
         name: What errors call it, for instance its file name.
-        regions: The regions there are. Default: any is taken.
 
     Raises:
         LocalCloudError: It cannot be read; the message names the place, what stands there and what is allowed.
     """
     plan = PlanTable(parse(text, name=name), name)
-    plan.allow("fault")
-    return planned_faults(plan.tables("fault"), regions=regions)
+    plan.allow("fault", *_OF_DRILLS)
+    return planned_faults(plan.tables("fault"))
+
+
+def read_file(path: Path) -> str:
+    """The text of the plan in the file *path*.
+
+    Raises:
+        LocalCloudError: There is none, or it cannot be read; the message names the plans beside it.
+    """
+    try:
+        return path.read_text()
+    except OSError as error:
+        there = ", ".join(sorted(str(each) for each in path.parent.glob("*.toml"))) or "none"
+        raise LocalCloudError(f"{path} cannot be read ({error.strerror}); plans beside it: {there}.") from error
 
 
 def parse(text: str, *, name: str) -> dict[str, Any]:
@@ -93,9 +108,9 @@ def parse(text: str, *, name: str) -> dict[str, Any]:
         raise LocalCloudError(f"{name} is not TOML: {error}.") from error
 
 
-def planned_faults(tables: Iterable[PlanTable], *, regions: Sequence[str] | None = None) -> tuple[PlannedFault, ...]:
+def planned_faults(tables: Iterable[PlanTable]) -> tuple[PlannedFault, ...]:
     """The faults that the `[[fault]]` *tables* of a plan describe; see `read_faults`."""
-    return tuple(_planned(table, regions) for table in tables)
+    return tuple(map(_planned, tables))
 
 
 def schedule(plan: Iterable[PlannedFault]) -> tuple[Step, ...]:
@@ -112,14 +127,9 @@ def schedule(plan: Iterable[PlannedFault]) -> tuple[Step, ...]:
     return tuple(sorted(steps, key=lambda step: (step.at, step.action == "start")))
 
 
-def _planned(table: PlanTable, regions: Sequence[str] | None) -> PlannedFault:
-    kind = KINDS[choice(table, "what", tuple(KINDS))]
-    own = {field.name: field for field in fields(kind)}
-    table.allow("what", *own, *_TIMES)
-    given: dict[str, Any] = {"where": _where(table, kind, regions), "mode": choice(table, "mode", kind.MODES)}
-    for name in own.keys() - given.keys():
-        if name in table.values:
-            given[name] = table.region(name, regions) if name == "region" else table.seconds(name)
+def _planned(table: PlanTable) -> PlannedFault:
+    types = attribute_types(choice(table, "kind", tuple(KINDS)))
+    table.allow("kind", *types, *_TIMES)
     every = table.seconds("every") if "every" in table.values else 0.0
     times = table.count("times") if "times" in table.values else 1
     lasts = table.seconds("for")
@@ -127,18 +137,16 @@ def _planned(table: PlanTable, regions: Sequence[str] | None) -> PlannedFault:
         raise table.error("every", table.values.get("every"), "a time, together with `times` of at least 2")
     if 0 < every < lasts:
         raise table.error("every", table.values["every"], f"at least as long as `for`, {table.values['for']}")
-    return PlannedFault(fault=kind(**given), at=table.seconds("at"), lasts=lasts, every=every, times=times)
+    return PlannedFault(fault=_fault(table, types), at=table.seconds("at"), lasts=lasts, every=every, times=times)
 
 
-def _where(table: PlanTable, kind: type[Fault], regions: Sequence[str] | None) -> object:
-    if kind is Partition:
-        pair = table.values.get("where")
-        if not (isinstance(pair, list) and len(pair) == 2 and pair[0] != pair[1]):
-            raise table.error("where", pair, "a list of two different regions")
-        return tuple(choice(_named(table, each), "where", regions) for each in pair)
-    return table.region("where", regions) if kind is KINDS["region"] else table.text("where")
-
-
-def _named(table: PlanTable, value: object) -> PlanTable:
-    values: Mapping[str, Any] = {"where": value}
-    return PlanTable(values, table.place)
+def _fault(table: PlanTable, types: Mapping[str, Any]) -> Fault:
+    given = {
+        name: table.seconds(name) if types.get(name) is float else value
+        for name, value in table.values.items()
+        if name not in _TIMES
+    }
+    try:
+        return from_json(given)
+    except LocalCloudError as error:
+        raise LocalCloudError(f"{table.place}: {error}") from error

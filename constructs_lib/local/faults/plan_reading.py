@@ -67,10 +67,6 @@ class PlanTable:
             raise self.error(name, value, f"a whole number from {least}")
         return value
 
-    def region(self, name: str, regions: Sequence[str] | None) -> str:
-        """One of the regions."""
-        return choice(self, name, regions)
-
     def table(self, name: str) -> "PlanTable":
         """A table inside; empty when it is not there."""
         value = self.values.get(name, {})
@@ -87,15 +83,13 @@ class PlanTable:
             yield PlanTable(each, f"{self.place} [[{name}]] {number}")
 
 
-def choice(table: PlanTable, name: str, allowed: Sequence[str] | None) -> str:
-    """The text at *name*, which must be one of *allowed* (None: any).
+def choice(table: PlanTable, name: str, allowed: Sequence[str]) -> str:
+    """The text at *name*, which must be one of *allowed*.
 
     Raises:
         LocalCloudError: It is not; the message names those that are.
     """
     value = table.values.get(name)
-    if allowed is None:
-        return table.text(name)
     if value not in allowed:
         raise table.error(name, value, f"one of {', '.join(allowed)}")
     return str(value)

@@ -17,25 +17,25 @@ LOOKED_FOR_EVERYWHERE: Final = frozenset({"iam", "route53"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationFault:
-    """An operation of an AWS service does not work as it should, in one region.
+    """An operation of an AWS service does not work as it should.
 
     Reaches what comes over HTTP: calls of functions, of stream mappings, of tools. What the emulator does inside its
     own process (a state machine that invokes a function, a queue's mapping, a rule's target) it does not reach.
 
     Attributes:
-        region: Where.
         service: The service as signatures name it: `dynamodb`, `kinesis`, `states`, `lambda`, ...; `execute-api` for
             the APIs of the app. `*` for each.
         operation: As the API reference names it: `PutItem`. For `execute-api` the HTTP method. Default: each.
         mode: `throttled` and `failed` answer with the service's own error, `slow` holds each request back, `hanging` gives
             no answer until the fault ends.
+        region: Where. Default: everywhere.
         by: Seconds by which `slow` holds a request back. Default: 1.
     """
 
-    region: str
     service: str
     operation: str = "*"
     mode: Mode
+    region: str | None = None
     by: float = 1.0
 
 
@@ -112,7 +112,7 @@ class Table:
         """The id of what disturbs *request* to *region*, the first that does; None if nothing does."""
         for name, each in self.disturbances.items():
             if (
-                each.region == region
+                each.region in (None, region)
                 and each.service in ("*", request.service)
                 and each.operation in ("*", request.operation(body))
             ):

@@ -4,17 +4,18 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 import urllib3
 
 from constructs_lib.local.drill.subject import Arrival, Place, Sample, Signal
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults.plan_kinds import Fault
-from tests.e2e.drills import faults, whereabouts
+from constructs_lib.local.faults.model import Fault
+from tests.e2e.drills import whereabouts
 from tests.e2e.drills.signals import Watchman
 from tests.e2e.run.system import System
+from tests.standins.server import PortTakenError
 
 # Beside those of `./dev run`, so that both can run at once.
 PORT = 4567
@@ -30,7 +31,13 @@ _NOBODY_THERE = (502, 504)
 @contextmanager
 def alerting(progress: Callable[[str], None]) -> Iterator["AlertingSubject"]:
     """The running alerting system; nobody escalates, so that messages are all there is."""
-    with System(port=PORT, standins_port=STANDINS_PORT, escalates=False, progress=progress) as system:
+    with ExitStack() as running:
+        try:
+            system = running.enter_context(
+                System(port=PORT, standins_port=STANDINS_PORT, escalates=False, progress=progress)
+            )
+        except PortTakenError as error:
+            raise LocalCloudError(str(error)) from error
         subject = AlertingSubject(system)
         progress("Starting every function once")
         warm_up(subject)
@@ -67,7 +74,6 @@ class AlertingSubject:
     def __init__(self, system: System) -> None:
         self._system = system
         self._tenants = {tenant.home.provider: tenant for tenant in system.tenants}
-        self._faults = faults.SystemFaults(system)
         self._watchman = Watchman(system)
         self._http = urllib3.PoolManager(maxsize=16, retries=False, timeout=30)
         # Looked up before the load begins: an address costs several calls.
@@ -90,7 +96,7 @@ class AlertingSubject:
 
     def objection(self, fault: Fault) -> str | None:
         """Why *fault* cannot happen here; None if it can."""
-        return faults.objection(fault, self._system.cloud)
+        return self._system.cloud.objection(fault)
 
     def send(self, sample: Sample) -> bool:
         """Post one event; where nobody answers, to the other region, as DNS would have senders do."""
@@ -129,11 +135,11 @@ class AlertingSubject:
 
     def start(self, fault: Fault) -> None:
         """Have *fault* happen."""
-        self._faults.start(fault)
+        self._system.cloud.inject(fault)
 
     def stop(self, fault: Fault) -> None:
-        """Undo it."""
-        self._faults.stop(fault)
+        """Undo it; a record that was put stays put."""
+        self._system.cloud.end(fault)
 
     def signals(self) -> Sequence[Signal]:
         """What an operator would have noticed since the last call."""

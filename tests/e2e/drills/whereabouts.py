@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from constructs_lib.local.drill.subject import Place
-from tests.e2e.drills.faults import resources
 from tests.e2e.run.system import System
 
 
@@ -85,3 +84,10 @@ def _in_quarantine(system: System, region: str) -> Iterator[tuple[Place, str]]:
                 content = json.loads(client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
                 if isinstance(content.get("key"), str):
                     yield "quarantined", content["key"]
+
+
+def resources(system: System, region: str, kind: str) -> Iterator[tuple[str, str]]:
+    """Logical id and name of the region's resources of *kind*."""
+    for key, (found, name) in system.cloud.stack(f"Alerting-{region}").resources.items():
+        if found == kind:
+            yield key, name

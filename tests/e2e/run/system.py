@@ -15,6 +15,7 @@ from lambdas.shared.alert import AlertRow
 from lambdas.shared.alert_repository import AlertRepository
 from tests.e2e.run.accounting import Home, Shown
 from tests.standins.server import StandIns
+from tests.standins.third_parties import StandInFaults
 
 ROOT = Path(__file__).resolve().parents[3]
 # Five minutes between two levels become ten seconds.
@@ -74,6 +75,7 @@ class System:
                 context={"target": "local", "standins": self.standins.url},
                 directory=ROOT,
                 port=self._port,
+                third_parties=[StandInFaults(self.standins)],
                 progress=self._progress,
             )
             starting.enter_context(self.cloud)

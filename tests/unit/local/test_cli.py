@@ -9,8 +9,17 @@ from constructs_lib import cli
 from constructs_lib.cli import local
 from constructs_lib.local import cloud, running
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults.active import Faults
 from constructs_lib.local.faults.api import FaultsApi
-from constructs_lib.local.faults.model import Fault, Faults, OperationFault, Partition, RegionLost
+from constructs_lib.local.faults.model import (
+    Fault,
+    FunctionFault,
+    OperationFault,
+    Partition,
+    PoisonRecord,
+    RegionLost,
+    ThirdParty,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -149,9 +158,16 @@ STATUS: dict[str, Any] = {
         (["region", "eu-west-1"], RegionLost(region="eu-west-1")),
         (["partition", "eu-west-1", "us-east-1"], Partition(regions=frozenset({"us-east-1", "eu-west-1"}))),
         (
-            ["operation", "eu-west-1", "dynamodb", "PutItem", "slow", "--by", "2"],
+            ["operation", "dynamodb", "PutItem", "slow", "--by", "2", "--region", "eu-west-1"],
             OperationFault(region="eu-west-1", service="dynamodb", operation="PutItem", mode="slow", by=2.0),
         ),
+        (["operation", "sqs", "*", "failed"], OperationFault(service="sqs", mode="failed")),
+        (["function", "Notify", "crash", "--after", "0.5"], FunctionFault(function="Notify", mode="crash", after=0.5)),
+        (
+            ["third-party", "*.slack.com", "throttled", "--retry-after", "7"],
+            ThirdParty(where="*.slack.com", mode="throttled", retry_after=7.0),
+        ),
+        (["record", "orders", "--region", "us-east-1"], PoisonRecord(where="orders", region="us-east-1")),
     ],
 )
 def test_a_fault_is_begun_and_ended_by_the_id_it_prints(

@@ -73,6 +73,9 @@ class FakeRegions:
     def apply(self, faults: Mapping[str, Fault]) -> None:
         self.parts.note(f"broken: {', '.join(faults)}")
 
+    def break_functions(self, faults: Any) -> None:
+        self.broken_functions = faults
+
 
 class FakeTables:
     def __init__(self, parts: Parts, names: Any, regions: Any) -> None:

@@ -14,7 +14,8 @@ from constructs_lib.local.drill.report import Report
 from constructs_lib.local.drill.run import Drill
 from constructs_lib.local.drill.subject import Arrival, Place, Sample, Signal
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults.plan_kinds import Fault, in_words
+from constructs_lib.local.faults.model import Fault
+from constructs_lib.local.faults.notation import in_words
 
 T = TypeVar("T")
 PLAN = read_drill(
@@ -27,7 +28,7 @@ PLAN = read_drill(
     settle = "5s"
     patience = "10s"
     [[fault]]
-    what = "third-party"
+    kind = "third-party"
     where = "slack"
     mode = "down"
     at = "20s"

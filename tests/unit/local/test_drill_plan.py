@@ -14,7 +14,7 @@ for = "60s"
 settle = "5s"
 patience = "30s"
 [[fault]]
-what = "third-party"
+kind = "third-party"
 where = "slack"
 mode = "down"
 at = "10s"
@@ -64,7 +64,7 @@ def test_what_a_plan_does_not_promise_is_not_judged() -> None:
         ("lost = 0", "lost = -1", ["[promises]", "'lost' is -1", "a whole number from 0"]),
         ("lost = 0", "lots = 0", ["[promises]", "'lots' is not known here", "lost, duplicated, refused"]),
         ('["teams"]', '"teams"', ["[promises]", "'delivers_during' is 'teams'", "a list of texts"]),
-        ('mode = "down"', 'mode = "odd"', ["[[fault]] 1", "'mode' is 'odd'"]),
+        ('mode = "down"', 'mode = "odd"', ["[[fault]] 1", "'odd'; allowed: down, refuse"]),
     ],
 )
 def test_a_plan_that_cannot_be_read_says_where_and_what_is_allowed(given: str, instead: str, words: list[str]) -> None:

@@ -7,13 +7,26 @@ from typing import Any
 import pytest
 
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.local.faults.active import Faults
 from constructs_lib.local.faults.api import FaultsApi
-from constructs_lib.local.faults.model import Fault, Faults, OperationFault, Partition, RegionLost, from_json, to_json
+from constructs_lib.local.faults.model import (
+    Fault,
+    FunctionFault,
+    OperationFault,
+    Partition,
+    PoisonRecord,
+    RegionLost,
+    ThirdParty,
+)
+from constructs_lib.local.faults.notation import from_json, to_json
 
 REGIONS = ("us-east-1", "eu-west-1")
 LOST = RegionLost(region="eu-west-1")
 THROTTLED = OperationFault(region="eu-west-1", service="dynamodb", operation="PutItem", mode="throttled")
 CUT = Partition(regions=frozenset(REGIONS))
+CRASHING = FunctionFault(function="Notify", mode="crash", region="eu-west-1", after=0.25)
+DOWN = ThirdParty(where="slack", mode="throttled", retry_after=5.0)
+POISON = PoisonRecord(where="orders")
 
 
 class World:
@@ -39,7 +52,7 @@ def faults(world: World) -> Faults:
     return Faults(REGIONS, world.apply)
 
 
-@pytest.mark.parametrize("fault", [LOST, THROTTLED, CUT])
+@pytest.mark.parametrize("fault", [LOST, THROTTLED, CUT, CRASHING, DOWN, POISON])
 def test_a_fault_survives_being_written_down(fault: Fault) -> None:
     """As JSON and back it is the same."""
     assert from_json(json.loads(json.dumps(to_json(fault)))) == fault
@@ -87,22 +100,50 @@ def test_a_fault_that_could_not_begin_is_not_there(faults: Faults, world: World)
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ([], "allowed are operation, region, partition"),
-        ({"kind": "meteor"}, "'meteor'; allowed are operation, region, partition"),
+        ([], "allowed are region, partition, operation, function, third-party, record"),
+        ({"kind": "meteor"}, "'meteor'; allowed are region, partition"),
+        ({"kind": ["region"]}, r"\['region'\]; allowed are region, partition"),
         ({"kind": "region", "where": "eu-west-1"}, "takes region; given were where"),
+        ({"kind": "region"}, r"takes region; given were \(none\)"),
+        ({"kind": "operation", "service": "sqs"}, "takes service, mode, operation if need be, region if need be"),
         ({"kind": "region", "region": "mars-1"}, "Nothing runs in mars-1; there are us-east-1, eu-west-1"),
-        ({"kind": "partition", "regions": ["eu-west-1"]}, "between two regions, not 1"),
-        ({"kind": "operation", "region": "eu-west-1", "service": "sqs", "mode": "odd"}, "'odd'; allowed: throttled"),
+        ({"kind": "function", "function": "x", "mode": "raises", "region": "mars-1"}, "Nothing runs in mars-1"),
+        ({"kind": "partition", "regions": ["eu-west-1"]}, r"two different ones, not \['eu-west-1'\]"),
+        ({"kind": "partition", "regions": ["eu-west-1", "mars-1"]}, "Nothing runs in mars-1"),
+        ({"kind": "operation", "service": "sqs", "mode": "odd"}, "'odd'; allowed: throttled, failed, slow"),
+        ({"kind": "operation", "service": "sqs", "mode": "slow", "by": 1e9}, "0 to 900 seconds, not 1000000000.0"),
+        ({"kind": "operation", "service": "sqs", "mode": "slow", "by": True}, "0 to 900 seconds, not True"),
         (
-            {"kind": "operation", "region": "eu-west-1", "service": "sqs", "mode": "slow", "by": 1e9},
-            "0 to 900 seconds, not 1000000000.0",
+            {"kind": "operation", "service": 5, "mode": "slow"},
+            "service of a fault of kind operation must be a text, not 5",
         ),
+        ({"kind": "third-party", "where": "slack", "mode": "sulking"}, "'sulking'; allowed: down, refuse"),
     ],
 )
 def test_what_cannot_be_broken_is_one_sentence(faults: Faults, content: Any, sentence: str) -> None:
     """It names what was given and what is allowed."""
     with pytest.raises(LocalCloudError, match=sentence):
         faults.inject(from_json(content))
+
+
+def test_what_was_made_wrong_in_python_is_refused_too(faults: Faults, world: World) -> None:
+    """A mistake in a test says so at once, in the same words."""
+    with pytest.raises(LocalCloudError, match="'sulking'; allowed: down"):
+        faults.inject(ThirdParty(where="slack", mode="sulking"))  # type: ignore[arg-type]
+
+    assert world.now == {}
+
+
+def test_what_names_something_that_is_not_here_does_not_begin(world: World) -> None:
+    """Whoever knows what is here is asked first."""
+
+    def refuse(fault: Fault) -> None:
+        raise LocalCloudError(f"There is no {fault}.")
+
+    with pytest.raises(LocalCloudError, match="There is no FunctionFault"):
+        Faults(REGIONS, world.apply, refuse).inject(CRASHING)
+
+    assert world.now == {}
 
 
 def test_ending_what_is_not_there_names_what_is(faults: Faults) -> None:
@@ -149,6 +190,14 @@ def test_faults_are_begun_listed_and_ended_over_http(api: FaultsApi, faults: Fau
     faults.inject(CUT)
     assert ask(api, "DELETE", "/faults")[0] == 200
     assert ask(api, "GET", "/faults") == (200, {"faults": []})
+
+
+def test_whether_a_fault_could_begin_is_told_without_beginning_it(api: FaultsApi, faults: Faults) -> None:
+    """A plan is looked through before its first fault."""
+    assert ask(api, "POST", "/checks", to_json(LOST)) == (200, {})
+    assert ask(api, "POST", "/checks", {"kind": "region", "region": "mars-1"})[0] == 400
+
+    assert faults.now() == {}
 
 
 def test_status_is_told_over_http(api: FaultsApi) -> None:
