@@ -75,18 +75,20 @@ class Connection:
         finally:
             calls.open -= 1
 
-    def look(self) -> None:
-        """Faults have begun or ended: break what cannot go on as it is."""
+    @property
+    def overtaken(self) -> bool:
+        """Whether it cannot go on as it is, for a fault of its host has begun, or has ended that it waited for."""
         if self._host is None:
-            return
-        fault = self._fault_of(self._host)
-        if fault == self._fault:
-            return
-        if fault and not self._fault:
+            return False
+        now, then = self._fault_of(self._host), self._fault
+        # What is answered, or is only late, ends by itself when its fault is over.
+        return now != then and (now is not None or (then is not None and then.mode == "hanging"))
+
+    def spoil(self) -> None:
+        """A fault has begun after all: break it, and count it among the calls that met one."""
+        if self._host and not self._fault:
             self._calls_of(self._host).disturbed += 1
-        # What is answered, or on its way after a delay, ends by itself.
-        if fault or (self._fault and self._fault.mode == "hanging"):
-            self.reset()
+        self.reset()
 
     def reset(self) -> None:
         """End it at once: both sides see a connection that broke."""
@@ -137,8 +139,7 @@ class Connection:
             case None:
                 await self._pass_on(request, head, host, tls=tls)
             case ThirdParty(mode="slow", by=seconds):
-                await asyncio.sleep(seconds)
-                await self._pass_on(request, head, host, tls=tls)
+                await self._pass_on(request, head, host, tls=tls, late_by=seconds)
             case ThirdParty(mode="refuse"):
                 self.reset()
             case ThirdParty(mode="hanging"):
@@ -147,7 +148,7 @@ class Connection:
                 await self._read_body(request)
                 await self._say(answers.of_fault(fault))
 
-    async def _pass_on(self, request: Request, head: bytes, host: Host, *, tls: bool) -> None:
+    async def _pass_on(self, request: Request, head: bytes, host: Host, *, tls: bool, late_by: float = 0.0) -> None:
         upstream = await self._reach(host, tls=tls)
         if upstream is None:
             return
@@ -156,6 +157,7 @@ class Connection:
         try:
             while (response := await Response.of(upstream)).status < 200:
                 await self._say(response.head)
+            await asyncio.sleep(late_by)
             self._client.writer.write(message.last(response.head))
             await response.relay_body(upstream, self._client.writer, to_head=request.method == "HEAD")
             await self._client.writer.drain()

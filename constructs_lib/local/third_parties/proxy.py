@@ -113,4 +113,4 @@ class ThirdParties:
         self._listening.set_result(None)
         await self._end.wait()
         listening.close()
-        self._server.close()
+        await self._server.close()

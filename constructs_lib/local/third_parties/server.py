@@ -23,7 +23,7 @@ class ProxyServer:
         self._trust = trust
         self._faults: Mapping[str, ThirdParty] = {}
         self._calls: dict[str, Calls] = {}
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
 
     async def listen(self, port: int) -> asyncio.Server:
         """Serve *port* until what is returned is closed."""
@@ -32,17 +32,21 @@ class ProxyServer:
     async def apply(self, faults: Mapping[str, ThirdParty]) -> None:
         """Have exactly *faults* happen from now on, also to what is under way."""
         self._faults = dict(faults)
-        for connection in list(self._connections):
-            connection.look()
+        for connection, serving in self._connections.items():
+            if connection.overtaken:
+                connection.spoil()
+                serving.cancel()
 
     async def calls(self) -> Sequence[Calls]:
         """What became of all calls so far, by host."""
         return [replace(each) for _, each in sorted(self._calls.items())]
 
-    def close(self) -> None:
-        """End the connections there are."""
-        for connection in list(self._connections):
+    async def close(self) -> None:
+        """Break the connections there are."""
+        for connection, serving in self._connections.items():
             connection.reset()
+            serving.cancel()
+        await asyncio.gather(*self._connections.values(), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(
@@ -51,14 +55,16 @@ class ProxyServer:
             fault=lambda host: host.fault(self._faults),
             calls=self._calls_to,
         )
-        self._connections.add(connection)
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._connections[connection] = serving
         try:
             await connection.run()
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, ValueError):
-            # One side broke off, or made no sense: the other one notices too.
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError, ValueError):
+            # It was broken, one side broke off, or made no sense: the other one notices too.
             connection.reset()
         finally:
-            self._connections.discard(connection)
+            del self._connections[connection]
             connection.close()
 
     def _calls_to(self, host: Host) -> Calls:
