@@ -74,6 +74,8 @@ def stream_consumer(
     ports_of = cache(load or _ports_from_environment())
 
     def handle(event: Mapping[str, Any], context: InvocationContext) -> BatchResponse:
+        if event.get("resilience") == "drain":
+            return batch_response([])
         ports = ports_of()
         work = _Work(handle_record, ports, Deadline(context), context.function_name)
         try:
