@@ -184,6 +184,39 @@ def test_a_fault_is_begun_and_ended_by_the_id_it_prints(
     assert faults.now() == {}
 
 
+def test_a_plan_is_carried_out_on_the_running_cloud(
+    faults: Faults, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What begins and ends is said; a drill's plan will do."""
+    plan = tmp_path / "outage.toml"
+    plan.write_text('[[fault]]\nkind = "region"\nregion = "eu-west-1"\nat = "0s"\nfor = "1ms"\n[load]\n')
+
+    assert cli.main(["fault", "run", str(plan)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition("s  ")[2] for line in said] == ["region eu-west-1 lost begins", "region eu-west-1 lost ends"]
+    assert faults.now() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[[fault]]\nkind = "region"\nregion = "mars-1"\nat = "0s"\nfor = "1ms"\n', "Nothing runs in mars-1"),
+        ('[[fault]]\nkind = "meteor"\n', "outage [[fault]] 1: 'kind' is 'meteor'"),
+        (None, "outage.toml cannot be read"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_a_sentence(
+    faults: Faults, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    """Whether it is the plan, or what it names."""
+    plan = tmp_path / "outage.toml"
+    if text:
+        plan.write_text(text)
+
+    assert cli.main(["fault", "run", str(plan)]) == 1
+    assert sentence in capsys.readouterr().err
+
+
 def test_all_faults_end_with_one_command(faults: Faults) -> None:
     """Nobody has to look for ids."""
     faults.inject(RegionLost(region="eu-west-1"))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from constructs_lib import cli
 from constructs_lib.local.drill import command as drill_command
 from constructs_lib.local.drill.plan import DrillPlan, read_drill
 from constructs_lib.local.drill.report import Report
@@ -257,3 +259,38 @@ def test_reports_are_written_beside_each_other(tmp_path: Path) -> None:
     """Called like the plan."""
     drill_command.save(run(App(VirtualClock())), tmp_path / "reports")
     assert sorted(each.name for each in (tmp_path / "reports").iterdir()) == ["outage.json", "outage.txt"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_the_command_tells_by_its_status_whether_the_promises_held(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, keeps: bool
+) -> None:
+    """And prints the report that it writes."""
+    app = App(VirtualClock())
+    app.keeps = keeps
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(drill_command, "load", lambda _path: PLAN)
+    monkeypatch.setattr(drill_command, "subject_factory", lambda _plan: lambda _progress: nullcontext(app))
+    monkeypatch.setattr(drill_command, "Drill", lambda _plan, _subject, **_: Finished(app))
+
+    assert cli.main(["drill", "outage.toml", "--reports", str(tmp_path / "reports")]) == (0 if keeps else 1)
+    verdict = "outage: every promise held" if keeps else "outage: a promise was broken"
+    assert verdict in capsys.readouterr().out
+    assert verdict in (tmp_path / "reports" / "outage.txt").read_text()
+
+
+class Finished:
+    """A drill that takes no time."""
+
+    def __init__(self, app: App) -> None:
+        self.run = lambda: run(app)
+
+
+def test_a_drill_that_cannot_be_carried_out_has_a_status_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Nobody takes it for a broken promise."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    assert cli.main(["drill", str(tmp_path / "outage.toml")]) == 2
+    assert "outage.toml cannot be read" in capsys.readouterr().err

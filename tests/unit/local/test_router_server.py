@@ -304,6 +304,18 @@ def test_what_stands_in_for_the_inside_of_aws_is_not_disturbed() -> None:
     play(scene)
 
 
+def test_a_fault_that_names_no_region_is_everywhere() -> None:
+    """As an outage of a service is that reaches all of AWS."""
+
+    async def scene(world: World) -> None:
+        await world.disturb("failed", region=None)
+        for region in ("us-east-1", "eu-west-1"):
+            assert (await world.ask(signed(region, "dynamodb")))[0] == 500
+            assert (await world.ask(signed(region, "sqs")))[0] == 200
+
+    play(scene)
+
+
 def test_a_broken_service_fails_whatever_is_asked() -> None:
     """A fault that names no operation holds for each."""
 
