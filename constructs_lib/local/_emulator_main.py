@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, help="where it may write")
     parser.add_argument("--endpoint-url", help="where functions reach AWS")
     parser.add_argument("--functions-python", type=Path, help="interpreter of the functions environment")
+    parser.add_argument("--function-environment", type=json.loads, help="what functions find there, as JSON")
     options = parser.parse_args()
     if not options.resource_types:
         _configure(options.port, options.directory, options.endpoint_url)
@@ -85,7 +86,7 @@ def main() -> None:
         print(json.dumps(sorted(_module("ministack.services.cloudformation.provisioners")._RESOURCE_HANDLERS)))  # noqa: T201
         return
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _run_python_functions_on_awslambdaric(options.functions_python)
+    _run_python_functions_on_awslambdaric(options.functions_python, options.function_environment)
     functions.install(_module, options.directory)
     _leave_streams_to_the_mapping_runner()
     _refer_to_secrets_by_arn()
@@ -148,7 +149,7 @@ def _end_with_parent() -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _run_python_functions_on_awslambdaric(interpreter: Path) -> None:
+def _run_python_functions_on_awslambdaric(interpreter: Path, found: dict[str, str]) -> None:
     runtime: Any = _module("ministack.core.lambda_runtime")
     service: Any = _module("ministack.services.lambda_svc")
     start_program = _zipped_start_program(interpreter)
@@ -206,13 +207,13 @@ def _run_python_functions_on_awslambdaric(interpreter: Path) -> None:
     def environment(config: dict[str, Any], code_dir: str, port: int) -> dict[str, str]:
         variables: dict[str, str] = stock_environment(config, code_dir, port)
         if not _is_python(config):
-            return variables
+            return {**found, **variables}
         layers = [
             service._provided_runtime_code_dir(content)
             for layer in config.get("Layers") or ()
             if (content := service._resolve_layer_zip(layer))
         ]
-        return _function_environment(variables, config, layers)
+        return _function_environment(variables, config, layers, found)
 
     runtime._worker_class_for = worker_class
     service._execute_function_warm = execute
@@ -233,8 +234,13 @@ def _zipped_start_program(interpreter: Path) -> bytes:
     return content.getvalue()
 
 
-def _function_environment(variables: dict[str, str], config: dict[str, Any], layers: list[str]) -> dict[str, str]:
-    """Of *variables* those AWS's runtime would set and the function's own; the rest is this machine's business."""
+def _function_environment(
+    variables: dict[str, str], config: dict[str, Any], layers: list[str], found: dict[str, str]
+) -> dict[str, str]:
+    """Of *variables* those AWS's runtime would set and the function's own; the rest is this machine's business.
+
+    *found* is there besides, unless the function sets it itself.
+    """
     own = (config.get("Environment") or {}).get("Variables") or {}
     logging = config.get("LoggingConfig") or {}
     search = [*(str(Path(layer) / "python") for layer in layers), own.get("PYTHONPATH")]
@@ -243,6 +249,7 @@ def _function_environment(variables: dict[str, str], config: dict[str, Any], lay
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "TMPDIR": os.environ["TMPDIR"],
+        **found,
         **{name: value for name, value in variables.items() if name in own or name.startswith(_RUNTIME_VARIABLES)},
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config['Runtime']}",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",

@@ -28,6 +28,7 @@ from constructs_lib.local.regional import Regions
 from constructs_lib.local.regional_extent import regions_of
 from constructs_lib.local.replication.runner import GlobalTables
 from constructs_lib.local.replication.tables import find_tables
+from constructs_lib.local.third_parties.proxy import ThirdParties
 
 DEFAULT_PORT = 4566
 
@@ -40,7 +41,8 @@ class LocalCloud(FaultControl):
 
     Entering prepares the environments, synthesizes the app, starts an emulator for each region it needs behind one
     router, deploys every stack with the CDK CLI, and starts what the emulator lacks: replicas of global tables, stream
-    mappings, health checks and names. Leaving stops all of it in reverse, also when entering failed or was
+    mappings, health checks and names. What functions call outside goes through a proxy, which can make any host fail.
+    Leaving stops all of it in reverse, also when entering failed or was
     interrupted.
 
     Args:
@@ -52,8 +54,8 @@ class LocalCloud(FaultControl):
         port: Port of AWS on 127.0.0.1; 0 picks a free one. Default: 4566.
         work_directory: Where the local cloud keeps its state, logs and report; nothing in it outlives the next start.
             Default: a folder for this port in the user's cache.
-        third_parties: Who carries out faults of third parties, asked in this order, for instance stand-ins. Default:
-            nobody.
+        third_parties: Who carries out faults of third parties, asked in this order, for instance stand-ins; after
+            them, the proxy that functions call hosts through. Default: the proxy alone.
         progress: Called with a short line for each step. Default: nobody is told.
     """
 
@@ -76,14 +78,21 @@ class LocalCloud(FaultControl):
         self._region = region
         self._progress = progress or (lambda _line: None)
         self.work_directory = work_directory or running.default_work_directory(port)
-        self._regions = Regions(self.work_directory, port=port, region=region, progress=self._progress)
+        self._outside = ThirdParties(self.work_directory / "third-parties")
+        self._regions = Regions(
+            self.work_directory,
+            port=port,
+            region=region,
+            function_environment=self._outside.environment,
+            progress=self._progress,
+        )
         self.stacks: tuple[DeployedStack, ...] = ()
         self.report = Report()
         self.mappings: MappingRunner | None = None
         self.tables: GlobalTables | None = None
         self.route53: Route53 | None = None
         self.timings: dict[str, float] = {}
-        self._third_parties = third_parties
+        self._third_parties = (*third_parties, self._outside)
         self._deployment = self._deployment_to(DEFAULT_ACCOUNT)
         self._running = ExitStack()
 
@@ -148,6 +157,7 @@ class LocalCloud(FaultControl):
             "queues": status.queues(self.stacks, self._inner.get, lost),
             "tables": status.tables(self.tables.status() if self.tables else ()),
             "route53": self.route53.status() if self.route53 else None,
+            "third_parties": status.third_parties(self._outside.status()),
             "faults": faults,
         }
 
@@ -167,8 +177,11 @@ class LocalCloud(FaultControl):
             # Asking takes as long as the emulator's own start, and needs no running one.
             deployable = background.submit(deployable_resource_types, self._progress)
             with self._phase("emulator"):
+                starting.callback(self._outside.stop)
                 starting.callback(self._regions.stop)
                 self._regions.start()
+                # Not before this work directory is known to be nobody else's.
+                self._outside.start()
             with self._phase("synthesis"):
                 source, found = self._synthesize()
             with self._phase("assembly"):

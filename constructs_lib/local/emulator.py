@@ -32,6 +32,7 @@ class Emulator:
         directory: Where it keeps its state, log and process id. What an earlier run left there is removed.
         port: The port it listens on; 0 picks a free one. Default: 4566.
         endpoint_url: Where its functions reach AWS. Default: the emulator itself.
+        function_environment: Variables that its functions find, unless they set them themselves. Default: none.
         progress: Called with a line of text before something slow. Default: nobody is told.
     """
 
@@ -41,6 +42,7 @@ class Emulator:
         *,
         port: int = 4566,
         endpoint_url: str | None = None,
+        function_environment: Mapping[str, str] | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.directory = directory
@@ -48,6 +50,7 @@ class Emulator:
         self.url = f"http://{ports.HOST}:{self.port}"
         self.log_file = directory / "emulator.log"
         self._endpoint_url = endpoint_url or self.url
+        self._function_environment = dict(function_environment or {})
         self._progress = progress or (lambda _line: None)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
@@ -156,6 +159,7 @@ class Emulator:
                 [
                     *(str(own), "-I", str(_SCRIPT), "--port", str(self.port), "--directory", str(self.directory)),
                     *("--endpoint-url", self._endpoint_url, "--functions-python", str(functions)),
+                    *("--function-environment", json.dumps(self._function_environment)),
                 ],
                 # Never written to: when this process is gone the pipe closes, and the emulator ends itself.
                 stdin=subprocess.PIPE,

@@ -28,6 +28,7 @@ class Regions:
         directory: Where they keep their state and logs.
         port: The port of the router; 0 picks a free one.
         region: The region that is there from the beginning.
+        function_environment: Variables that functions find in all of them, unless they set them themselves.
         progress: Called with a line of text before something slow.
 
     Attributes:
@@ -36,8 +37,17 @@ class Regions:
         port: The port of *url*.
     """
 
-    def __init__(self, directory: Path, *, port: int, region: str, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int,
+        region: str,
+        function_environment: Mapping[str, str],
+        progress: Callable[[str], None],
+    ) -> None:
         self._directory = directory
+        self._function_environment = function_environment
         self._progress = progress
         self._router = Router(directory / "router", port=port)
         self.url = self._router.url
@@ -144,6 +154,7 @@ class Regions:
             self._directory / name,
             port=0,
             endpoint_url=f"http://{ports.HOST}:{origin}",
+            function_environment=self._function_environment,
             progress=self._progress,
         )
         return emulator

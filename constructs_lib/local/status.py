@@ -8,6 +8,7 @@ from constructs_lib.local.deployment import DeployedStack
 from constructs_lib.local.event_source_mapping.clients import CALL_FAILED
 from constructs_lib.local.event_source_mapping.runner import MappingStatus
 from constructs_lib.local.replication.runner import TableStatus
+from constructs_lib.local.third_parties.calls import Calls
 
 _QUEUE = "AWS::SQS::Queue"
 _DEPTH = {"waiting": "ApproximateNumberOfMessages", "in_flight": "ApproximateNumberOfMessagesNotVisible"}
@@ -40,6 +41,11 @@ def tables(found: Sequence[TableStatus]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(each) for each in found]
 
 
+def third_parties(found: Sequence[Calls]) -> list[dict[str, Any]]:
+    """Each host outside that functions called, with what became of the calls."""
+    return [dataclasses.asdict(each) for each in found]
+
+
 def lines(status: Mapping[str, Any]) -> Iterator[str]:
     """What `LocalCloud.status` gives, as text for a person."""
     yield f"AWS answers at {status['endpoint_url']}, account {status['account']}"
@@ -60,6 +66,7 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from _section("Global tables:", _table_lines(status["tables"]))
     yield from _section("Names:", _name_lines(status["route53"]))
+    yield from _section("Third parties:", _third_party_lines(status["third_parties"]))
     yield from _section(
         "Faults:",
         (f"  {each['id']}  {' '.join(_words(each))}" for each in status["faults"]),
@@ -111,6 +118,14 @@ def _name_lines(route53: Mapping[str, Any] | None) -> Iterator[str]:
     for name, led in (route53 or {}).get("names", {}).items():
         ways = ", ".join(f"{client} -> {region or 'nowhere'}" for client, region in led.items())
         yield f"  {name} at {(route53 or {})['url']}: {ways}"
+
+
+def _third_party_lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for each in found:
+        counts = [f"{each['passed']} passed on", f"{each['disturbed']} disturbed", f"{each['open']} open"]
+        if each["untrusted"]:
+            counts.append(f"{each['untrusted']} by a library with certificates of its own")
+        yield f"  {each['host']}  {', '.join(counts)}"
 
 
 def _words(fault: Mapping[str, Any]) -> Iterator[str]:

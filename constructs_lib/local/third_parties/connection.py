@@ -84,11 +84,10 @@ class Connection:
         # What is answered, or is only late, ends by itself when its fault is over.
         return now != then and (now is not None or (then is not None and then.mode == "hanging"))
 
-    def spoil(self) -> None:
-        """A fault has begun after all: break it, and count it among the calls that met one."""
+    def count_disturbed(self) -> None:
+        """A fault has begun on the way: it is one of the calls that met one."""
         if self._host and not self._fault:
             self._calls_of(self._host).disturbed += 1
-        self.reset()
 
     def reset(self) -> None:
         """End it at once: both sides see a connection that broke."""

@@ -34,7 +34,7 @@ class ProxyServer:
         self._faults = dict(faults)
         for connection, serving in self._connections.items():
             if connection.overtaken:
-                connection.spoil()
+                connection.count_disturbed()
                 serving.cancel()
 
     async def calls(self) -> Sequence[Calls]:
@@ -43,8 +43,7 @@ class ProxyServer:
 
     async def close(self) -> None:
         """Break the connections there are."""
-        for connection, serving in self._connections.items():
-            connection.reset()
+        for serving in self._connections.values():
             serving.cancel()
         await asyncio.gather(*self._connections.values(), return_exceptions=True)
 

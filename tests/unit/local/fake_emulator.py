@@ -8,8 +8,10 @@ import subprocess
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int)
 parser.add_argument("--functions-python")
+parser.add_argument("--function-environment")
 options, _ = parser.parse_known_args()
 print("started", sorted(os.environ), flush=True)
+print("functions find", options.function_environment, flush=True)
 subprocess.Popen([options.functions_python, "-c", "import time; time.sleep(60)", "-m", "awslambdaric"])
 
 

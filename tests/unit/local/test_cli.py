@@ -149,6 +149,7 @@ STATUS: dict[str, Any] = {
     "queues": [],
     "tables": [],
     "route53": None,
+    "third_parties": [],
 }
 
 

@@ -2,6 +2,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from constructs_lib.local.cloud import LocalCloud
 from constructs_lib.local.deployment import DeployedStack
 from constructs_lib.local.dns.model import Dns
 from constructs_lib.local.errors import LocalCloudError
-from constructs_lib.local.faults.model import Fault
+from constructs_lib.local.faults.model import Fault, ThirdParty
 
 
 class Parts:
@@ -23,13 +24,15 @@ class Parts:
         self.fails_at = ""
         self.account: str | None = None
         self.tables: tuple[str, ...] = ()
+        self.function_environment: Mapping[str, str] = {}
 
     def note(self, event: str, problem: type[BaseException] = LocalCloudError) -> None:
         self.events.append(event)
         if event == self.fails_at:
             raise problem(event)
 
-    def regional(self, _directory: Path, **_: Any) -> Any:
+    def regional(self, _directory: Path, *, function_environment: Mapping[str, str], **_: Any) -> Any:
+        self.function_environment = function_environment
         return FakeRegions(self)
 
     def runner(self, _url: str, regions: Any, *, access_key_id: str) -> Any:
@@ -278,3 +281,44 @@ def test_the_control_api_is_there_as_long_as_the_cloud(parts: Parts, tmp_path: P
 
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=5)
+
+
+class StandIns:
+    """Carries out faults of one third party, which it stands in for."""
+
+    def __init__(self) -> None:
+        self.faults: Mapping[str, ThirdParty] = {}
+
+    def objection(self, fault: ThirdParty) -> str | None:
+        return None if fault.where == "slack" else "only Slack is played here"
+
+    def apply(self, faults: Mapping[str, ThirdParty]) -> None:
+        self.faults = faults
+
+
+def test_any_host_that_functions_call_can_fail(parts: Parts, tmp_path: Path) -> None:
+    """Their way out is told to them, goes on and off with the local cloud, and shows in its status."""
+    fault = ThirdParty(where="api.example.com", mode="down")
+    stand_ins = StandIns()
+    with LocalCloud(app="python app.py", work_directory=tmp_path, third_parties=[stand_ins]) as running_cloud:
+        proxy = urllib.request.ProxyHandler({"http": parts.function_environment["HTTP_PROXY"]})
+        call = partial(urllib.request.build_opener(proxy).open, "http://api.example.com/", timeout=5)
+        fault_id = running_cloud.inject(fault)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            call()
+        assert [each["host"] for each in running_cloud.status()["third_parties"]] == ["api.example.com"]
+        assert stand_ins.faults == {}
+        running_cloud.clear(fault_id)
+
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        call()
+
+
+def test_who_stands_in_for_a_third_party_is_asked_before_the_way_out(parts: Parts, tmp_path: Path) -> None:
+    """By its name it is known to nobody else; what nobody knows is refused."""
+    stand_ins = StandIns()
+    with LocalCloud(app="python app.py", work_directory=tmp_path, third_parties=[stand_ins]) as running_cloud:
+        running_cloud.inject(fault := ThirdParty(where="slack", mode="down"))
+        assert list(stand_ins.faults.values()) == [fault]
+        with pytest.raises(LocalCloudError, match=r"only Slack is played here; 'slak' is not the name of a host"):
+            running_cloud.inject(ThirdParty(where="slak", mode="down"))

@@ -56,6 +56,15 @@ def test_nothing_of_the_users_environment_reaches_it(running: Emulator, monkeypa
     assert {"PATH", "HOME", "LANG"} <= names <= {"PATH", "HOME", "LANG", "LC_CTYPE"}
 
 
+def test_what_functions_find_in_their_environment_is_told(tmp_path: Path) -> None:
+    """The process gets it as it was given, and nothing when nothing was."""
+    for given, told in (({"HTTP_PROXY": "http://127.0.0.1:1"}, '{"HTTP_PROXY": "http://127.0.0.1:1"}'), (None, "{}")):
+        one = Emulator(tmp_path, port=0, function_environment=given)
+        one.start()
+        one.stop()
+        assert one.log_file.read_text().splitlines()[1] == f"functions find {told}"
+
+
 def test_port_in_use_is_named_with_the_way_out(tmp_path: Path) -> None:
     """Who finds the port taken reads which one it is and which option chooses another."""
     with socket.socket() as other:

@@ -100,8 +100,9 @@ def test_a_function_sees_its_settings_and_those_of_awss_runtime_only(monkeypatch
         "LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG", "LogGroup": "/orders"},
         "task_root": "/code",
     }
+    found = {"HTTP_PROXY": "http://127.0.0.1:1", "TABLE": "not what the function says"}
 
-    environment = script._function_environment(variables, config, ["/layer"])
+    environment = script._function_environment(variables, config, ["/layer"], found)
 
     assert environment == {
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
@@ -110,6 +111,7 @@ def test_a_function_sees_its_settings_and_those_of_awss_runtime_only(monkeypatch
         "AWS_LAMBDA_LOG_GROUP_NAME": "/orders",
         "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
         "AWS_REGION": "eu-west-1",
+        "HTTP_PROXY": "http://127.0.0.1:1",
         "LAMBDA_TASK_ROOT": "/code",
         "LANG": "own",
         "PATH": os.defpath,

@@ -4,6 +4,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from constructs_lib.local import status
 from constructs_lib.local.deployment import DeployedStack
+from constructs_lib.local.third_parties.calls import Calls
 
 STACK = DeployedStack(
     name="Orders",
@@ -36,6 +37,7 @@ STATUS = {
         }
     ],
     "route53": {"url": "http://127.0.0.1:8053", "names": {"api.example.com": {"eu-west-1": ""}}},
+    "third_parties": status.third_parties([Calls(host="api.example.com", passed=3, disturbed=2, open=1, untrusted=1)]),
     "faults": [{"id": "region-1", "kind": "region", "region": "eu-west-1"}],
 }
 
@@ -76,6 +78,7 @@ def test_a_person_reads_what_matters() -> None:
         "  orders  eu-west-1  3 waiting, ? in flight",
         "  orders  eu-west-1 -> us-east-1  paused, 4 waiting, 1.2 s behind",
         "  api.example.com at http://127.0.0.1:8053: eu-west-1 -> nowhere",
+        "  api.example.com  3 passed on, 2 disturbed, 1 open, 1 by a library with certificates of its own",
         "  region-1  region=eu-west-1",
     ):
         assert line in text
@@ -83,7 +86,8 @@ def test_a_person_reads_what_matters() -> None:
 
 def test_what_is_not_there_has_no_heading() -> None:
     """An app without queues, mappings or names gets a short answer."""
-    nothing: dict[str, Any] = STATUS | {"mappings": [], "queues": [], "tables": [], "route53": None, "faults": []}
+    missing = dict.fromkeys(("mappings", "queues", "tables", "third_parties", "faults"), ())
+    nothing: dict[str, Any] = STATUS | missing | {"route53": None}
 
     headings = [line for line in status.lines(nothing) if line.endswith(":")]
 

@@ -325,6 +325,7 @@ def test_a_late_answer_still_comes_when_the_fault_ends(world: World, scheme: str
         caller.join()
 
     assert answers == list(changes)
+    assert world.calls() == {"localhost": (0, 2, 0)}
 
 
 def test_who_does_not_trust_the_proxy_is_counted(world: World) -> None:
