@@ -1,5 +1,6 @@
 """A drill of the running alerting system, small: what it accepts is delivered, once, and faults stay where they are."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from constructs_lib.local.drill import command as drill_command
 from constructs_lib.local.drill.plan import Load
+from constructs_lib.local.drill.report import Report
 from constructs_lib.local.drill.run import Drill
 from tests.e2e.drills.subject import AlertingSubject, warm_up
 from tests.e2e.run.system import System
@@ -16,19 +18,32 @@ pytestmark = pytest.mark.local_cloud
 PLANS = Path(__file__).parent / "drills"
 
 
+def test_a_bug_of_teams_loses_and_doubles_nothing_and_slack_goes_on(system: System) -> None:
+    """Its function raises on whatever it is given; what was sent meanwhile arrives when the bug is mended."""
+    report = drill(system, "teams-bug", at=6.0, lasts=16.0)
+    assert report.held, report.text()
+    total = report.measurement.total
+    assert (total.accepted, total.delivered, total.lost, total.duplicated) == (60, 60, (), ())
+    (bug,) = report.measurement.courses
+    assert bug.delivered_during["slack"][0] > 0
+    assert bug.delivered_during["teams"][0] == 0
+    assert bug.signal is not None
+    assert bug.signal.what.startswith("Errors of NotifyTeams")
+
+
+def test_a_record_that_nobody_can_read_costs_itself(system: System) -> None:
+    """It is set aside, which is signalled; alerts before and after it arrive."""
+    report = drill(system, "poison-record", at=6.0, lasts=10.0)
+    assert report.held, report.text()
+    (poison,) = report.measurement.courses
+    assert poison.delivered_during["slack"][0] > 0
+    assert poison.signal is not None
+    assert poison.signal.what.startswith("RecordsQuarantined of slack")
+
+
 def test_an_outage_of_slack_loses_and_doubles_nothing_and_teams_goes_on(system: System) -> None:
     """What was sent to Slack meanwhile arrives afterwards; the drill has noticed the outage."""
-    full = drill_command.load(PLANS / "slack-outage.toml")
-    plan = replace(
-        full,
-        load=Load(every=1.0, lasts=30.0, settle=6.0, patience=60.0),
-        faults=(replace(full.faults[0], at=6.0, lasts=16.0, every=0.0, times=1),),
-        # Too few samples to compare latencies, and a busy machine is no broken promise.
-        promises=replace(full.promises, untouched=(), detected_within=None, recovered_within=None),
-    )
-    subject = AlertingSubject(system)
-    warm_up(subject)
-    report = Drill(plan, subject, run_id="e2e", progress=print).run()
+    report = drill(system, "slack-outage", at=6.0, lasts=16.0)
     assert report.held, report.text()
     total = report.measurement.total
     assert (total.accepted, total.delivered, total.lost, total.duplicated) == (60, 60, (), ())
@@ -37,3 +52,18 @@ def test_an_outage_of_slack_loses_and_doubles_nothing_and_teams_goes_on(system: 
     assert outage.delivered_during["slack"][0] == 0
     assert outage.signal is not None
     assert outage.recovered_after is not None
+
+
+def drill(system: System, name: str, *, at: float, lasts: float) -> Report:
+    """The drill of that name in half a minute, its fault once."""
+    full = drill_command.load(PLANS / f"{name}.toml")
+    plan = replace(
+        full,
+        load=Load(every=1.0, lasts=30.0, settle=6.0, patience=60.0),
+        faults=(replace(full.faults[0], at=at, lasts=lasts, every=0.0, times=1),),
+        # Too few samples to compare latencies, and a busy machine is no broken promise.
+        promises=replace(full.promises, untouched=(), detected_within=None, recovered_within=None),
+    )
+    subject = AlertingSubject(system)
+    warm_up(subject)
+    return Drill(plan, subject, run_id=f"{name}-{time.time_ns():x}", progress=print).run()

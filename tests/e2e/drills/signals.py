@@ -4,13 +4,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from constructs_lib.local.drill.subject import Signal
+from constructs_lib.local.faults.targets import FUNCTION
 from constructs_lib.local.logs import log_groups
+from tests.e2e.drills.whereabouts import resources
 from tests.e2e.run.system import System
 
 METRICS = ("RecordsHeld", "RecordsQuarantined")
@@ -34,10 +37,18 @@ class Watchman:
             (group for name in CONSUMERS for group in log_groups(name, system.regions, system.cloud.client)),
             int(time.time() * 1_000),
         )
+        self._functions = [
+            (region, key, name)
+            for region in system.regions
+            for key, name in resources(system, region, FUNCTION)
+            if key.startswith(CONSUMERS)
+        ]
+        self._begun = datetime.now(UTC)
+        self._errors: Counter[str] = Counter()
 
     def look(self) -> list[Signal]:
         """What has been signalled since the last look."""
-        return [*self._health(), *self._metrics()]
+        return [*self._health(), *self._errors_of_functions(), *self._metrics()]
 
     def _health(self) -> Iterator[Signal]:
         for region, url in self._health_urls.items():
@@ -48,6 +59,28 @@ class Watchman:
             self._failures[region] = 0 if status == "200" else self._failures[region] + 1
             if self._failures[region] >= _FAILURES:
                 yield Signal(at=time.time(), what=f"health of {region} is red ({status})")
+
+    def _errors_of_functions(self) -> Iterator[Signal]:
+        """Each consumer's own alarm looks at this metric."""
+        for region, key, name in self._functions:
+            if self._failures[region]:
+                continue
+            try:
+                points = self._client("cloudwatch", region).get_metric_statistics(
+                    Namespace="AWS/Lambda",
+                    MetricName="Errors",
+                    Dimensions=[{"Name": "FunctionName", "Value": name}],
+                    StartTime=self._begun,
+                    EndTime=datetime.now(UTC) + timedelta(minutes=1),
+                    Period=60,
+                    Statistics=["Sum"],
+                )["Datapoints"]
+            except (BotoCoreError, ClientError):
+                continue
+            errors = sum(point["Sum"] for point in points)
+            if errors > self._errors[name]:
+                self._errors[name] = errors
+                yield Signal(at=time.time(), what=f"Errors of {key} in {region}")
 
     def _metrics(self) -> Iterator[Signal]:
         for region, group in self._since:
