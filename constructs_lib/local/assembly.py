@@ -5,19 +5,19 @@ out, and whatever refers to it gets a placeholder; the report names each of them
 """
 
 import json
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.limits import DIFFERENCES, STAND_INS, UNDEPLOYABLE
+from constructs_lib.local.placeholders import Replacement
 
 DEFAULT_QUALIFIER = "hnb659fds"
 _PACKED_ASSETS = ".cache"
-_PLACEHOLDER = "left-out-of-the-local-cloud"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
     stacks(assembly)
     _clear(target)
     left_out: list[LeftOut] = []
-    differences: dict[str, str] = {}
+    differences: set[tuple[str, str | None, str]] = set()
     for source, copy in _files(assembly, target):
         if not source.name.endswith(".template.json"):
             shutil.copyfile(source, copy)
@@ -142,7 +142,7 @@ def derive(assembly: Path, target: Path, *, deployable: frozenset[str]) -> Repor
         left_out += _leave_out(template, source.name.removesuffix(".template.json"), deployable)
         differences |= _differences(template)
         copy.write_text(json.dumps(template, indent=1))
-    return Report(tuple(left_out), dict(sorted(differences.items())))
+    return Report(tuple(left_out), _by_type(differences))
 
 
 def _clear(target: Path) -> None:
@@ -171,16 +171,24 @@ def _files(assembly: Path, target: Path) -> Iterator[tuple[Path, Path]]:
             yield source, copy
 
 
-def _differences(template: Mapping[str, Any]) -> dict[str, str]:
+def _differences(template: Mapping[str, Any]) -> set[tuple[str, str | None, str]]:
     resources = template.get("Resources", {}).values()
     return {
-        resource_type: text
+        (resource_type, option, text)
         for resource_type, option, text in DIFFERENCES
         if any(
             resource["Type"] == resource_type and (option is None or option in resource.get("Properties", {}))
             for resource in resources
         )
     }
+
+
+def _by_type(differences: Set[tuple[str, str | None, str]]) -> dict[str, str]:
+    """One text for each type, in the order of `DIFFERENCES`; what is true of an option names it."""
+    texts: dict[str, list[str]] = {}
+    for resource_type, option, text in sorted((each for each in DIFFERENCES if each in differences), key=itemgetter(0)):
+        texts.setdefault(resource_type, []).append(f"{option}: {text}" if option else text)
+    return {resource_type: "; ".join(each) for resource_type, each in texts.items()}
 
 
 def _leave_out(template: dict[str, Any], name: str, deployable: frozenset[str]) -> list[LeftOut]:
@@ -200,7 +208,7 @@ def _leave_out(template: dict[str, Any], name: str, deployable: frozenset[str]) 
     referrers: dict[str, list[str]] = {logical_id: [] for logical_id in reasons}
     for section in ("Resources", "Outputs"):
         for owner, content in template.get(section, {}).items():
-            replacement = _Replacement(frozenset(reasons))
+            replacement = Replacement(frozenset(reasons))
             template[section][owner] = replacement.apply(content)
             for logical_id in sorted(replacement.seen):
                 referrers[logical_id].append(owner)
@@ -215,41 +223,3 @@ def _leave_out(template: dict[str, Any], name: str, deployable: frozenset[str]) 
         )
         for logical_id, (kind, reason) in reasons.items()
     ]
-
-
-class _Replacement:
-    """Replaces references to resources that are gone, and remembers which it met."""
-
-    def __init__(self, gone: frozenset[str]) -> None:
-        self.gone = gone
-        self.seen: set[str] = set()
-
-    def apply(self, node: Any) -> Any:
-        if not isinstance(node, dict):
-            return [self.apply(value) for value in node] if isinstance(node, list) else node
-        match node:
-            case {"Ref": str(path)} | {"Fn::GetAtt": str(path)} if path.partition(".")[0] in self.gone:
-                return self._placeholder(path)
-            case {"Fn::GetAtt": [str(logical_id), attribute]} if logical_id in self.gone:
-                return self._placeholder(f"{logical_id}.{attribute}")
-            case {"Fn::Sub": [str(text), variables]}:
-                return {"Fn::Sub": [self._in_text(text), self.apply(variables)]}
-            case {"Fn::Sub": str(text)}:
-                return {"Fn::Sub": self._in_text(text)}
-            case {"Type": str(), "DependsOn": depends}:
-                node = {**node, "DependsOn": self._kept(depends)}
-        return {name: self.apply(value) for name, value in node.items()}
-
-    def _kept(self, depends: Any) -> Any:
-        return [one for one in ([depends] if isinstance(depends, str) else depends) if one not in self.gone]
-
-    def _in_text(self, text: str) -> str:
-        def replace(match: re.Match[str]) -> str:
-            return self._placeholder(match[1]) if match[1].partition(".")[0] in self.gone else match[0]
-
-        return re.sub(r"\$\{([^}]+)\}", replace, text)
-
-    def _placeholder(self, path: str) -> str:
-        logical_id, _, attribute = path.partition(".")
-        self.seen.add(logical_id)
-        return f"arn:aws:{_PLACEHOLDER}:::{logical_id}" if attribute.endswith("Arn") else f"{_PLACEHOLDER}-{logical_id}"

@@ -21,6 +21,10 @@ STAND_INS: Final = {
 }
 """Type to what does its work when it is left out."""
 
+_EXPIRY = (
+    "an expired item is gone after ten seconds at most, on AWS often not before days: whoever reads must leave it out"
+)
+
 DIFFERENCES: Final = (
     ("AWS::ApiGatewayV2::Api", "CorsConfiguration", "CORS is not configured: a preflight request is answered with 403"),
     ("AWS::ApiGatewayV2::Stage", "DefaultRouteSettings", "throttling is not enforced"),
@@ -29,21 +33,42 @@ DIFFERENCES: Final = (
         None,
         "evaluated only when a metric is put, and without regard to dimensions: its state means nothing here",
     ),
+    ("AWS::CloudWatch::Dashboard", None, "stored; nothing draws it"),
     (
         "AWS::DynamoDB::GlobalTable",
         None,
         "replicas follow by their streams, on this side of DynamoDB: its ReplicationLatency metric stays empty",
     ),
+    ("AWS::DynamoDB::GlobalTable", "TimeToLiveSpecification", _EXPIRY),
+    ("AWS::DynamoDB::Table", "TimeToLiveSpecification", _EXPIRY),
     (
         "AWS::Events::Rule",
         None,
-        "a failed delivery is not retried and reaches no dead-letter queue; one to another region does not arrive",
+        "an event that cannot be handed to its target is not tried again and reaches no dead-letter queue; targets are "
+        "functions, queues, topics, state machines and buses of its own region: anything else, or elsewhere, is passed over",
     ),
+    ("AWS::Events::Rule", "ScheduleExpression", "up to a second late; operation faults do not reach what it calls"),
     (
         "AWS::IAM::Role",
         None,
         "policies are stored, not enforced: a missing grant is not noticed; each region holds the roles of its own "
         "stacks, so that a list shows those of the home region only",
+    ),
+    (
+        "AWS::Lambda::EventInvokeConfig",
+        None,
+        "an event that the function fails with is tried again after 1 and 2 seconds, not after 1 and 2 minutes; there is no "
+        "destination for those it does not fail with",
+    ),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        "TumblingWindowInSeconds",
+        "windows do not run here: the mapping is there, but reads nothing (`resilience local status` says so too)",
+    ),
+    (
+        "AWS::Lambda::EventSourceMapping",
+        "MaximumBatchingWindowInSeconds",
+        "of a queue it is ignored: a batch is what is there; of a stream it counts",
     ),
     (
         "AWS::Lambda::Function",
@@ -64,11 +89,20 @@ DIFFERENCES: Final = (
         None,
         "one in another region is not found there rather than redirected to, and a list shows those of one region",
     ),
-    ("AWS::Scheduler::Schedule", None, "up to ten seconds late, without retry or dead-letter queue"),
+    (
+        "AWS::Scheduler::Schedule",
+        None,
+        "up to a second late, without retry or dead-letter queue; calls functions, queues, topics, state machines and buses "
+        "only, and leaves placeholders like <aws.scheduler.execution-id> as they are",
+    ),
+    ("AWS::Scheduler::Schedule", "ScheduleExpressionTimezone", "the time zone is ignored: it counts in UTC"),
+    ("AWS::Scheduler::Schedule", "StartDate", "ignored: it begins at once"),
+    ("AWS::Scheduler::Schedule", "EndDate", "ignored: it does not end"),
     (
         "AWS::SNS::Subscription",
         None,
-        "a failed delivery is not retried and reaches no dead-letter queue; one to another region does not arrive",
+        "a failed delivery is not tried again (but for one to a function, which Lambda tries again) and reaches no "
+        "dead-letter queue; one to another region does not arrive; a message sent over HTTP has no valid signature",
     ),
     ("AWS::SQS::Queue", None, "message groups of a standard queue have no effect on its order"),
     (
