@@ -5,6 +5,7 @@ A script for the emulator's own environment, started in the place of `_emulator_
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "constructs_lib" / "local" / "_emulator_main.py"
 
@@ -14,7 +15,7 @@ def main() -> None:
     spec = importlib.util.spec_from_file_location("_emulator_main", LAUNCHER)
     assert spec is not None
     assert spec.loader is not None
-    launcher = importlib.util.module_from_spec(spec)
+    launcher: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(launcher)
     launcher._leave_streams_to_the_mapping_runner = lambda: None
     launcher.main()
