@@ -21,6 +21,7 @@ from constructs_lib._dependency_state import drain_schedule, let_use_state, stat
 from constructs_lib._stream_alarms import StreamAlarms
 from constructs_lib._stream_capacity import StreamCapacity
 from constructs_lib._stream_checks import check_concurrency, check_times
+from constructs_lib._stream_dashboard import dashboard_row
 from constructs_lib._stream_grants import let_consume
 from constructs_lib._stream_metrics import StreamMetrics
 from constructs_lib.python_function import PythonFunction
@@ -177,6 +178,10 @@ class IsolatedDependencyStream(Construct):
         There is none where *retention* is resolved later.
         """
         return self.metrics.time_to_data_loss
+
+    def dashboard_row(self) -> tuple[cloudwatch.IWidget, ...]:
+        """Alarms and graphs that stand beside each other on a dashboard; see `DependencyDashboard`."""
+        return dashboard_row(self.node.id, self.metrics, self.alarms)
 
     def _tell(self, hold_at_most: Duration, retention: Duration, calls: CallPolicy) -> None:
         """Give the consumer its settings."""

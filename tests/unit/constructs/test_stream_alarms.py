@@ -244,8 +244,8 @@ def test_lines_follow_the_times_that_were_given(tmp_path: Path) -> None:
     """A shorter hold or retention moves the lines with it."""
     stack = new_stack()
     notify = consumer(stack, "Notify", source_folder(tmp_path))
-    times = {"hold_at_most": Duration.hours(10), "retention": Duration.hours(30)}
-    IsolatedDependencyStream(stack, "slack", consumer=notify, **times)
+    hold, retention = Duration.hours(10), Duration.hours(30)
+    IsolatedDependencyStream(stack, "slack", consumer=notify, hold_at_most=hold, retention=retention)
     lines = sorted(
         (alarm["Properties"]["MetricName"], alarm["Properties"]["Threshold"] / 3600)
         for alarm in resources(stack, "AWS::CloudWatch::Alarm").values()
