@@ -1,5 +1,6 @@
 """The local cloud runs a whole shop of a stranger, unchanged: every service passes on to the next what AWS would."""
 
+import contextlib
 import json
 import time
 import urllib.error
@@ -78,6 +79,14 @@ def test_an_order_passes_through_every_service(shop: Shop) -> None:
     assert eventually(lambda: shop.state("lamp") == "shipped")
 
 
+def test_a_page_may_order_if_the_shop_allows_its_origin(shop: Shop) -> None:
+    """The API answers a browser's preflight request by itself, as the template says."""
+    ours, others = "https://shop.example.com", "https://other.example.com"
+
+    assert preflight(shop, ours) == (ours, "POST")
+    assert preflight(shop, others) == (None, None)
+
+
 def test_a_state_machine_catches_an_error_by_its_name(shop: Shop) -> None:
     """What a task's function raises has the name of its class."""
     assert shop.order("rare book") == 202
@@ -150,6 +159,15 @@ def ask(request: urllib.request.Request | str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, ""
+
+
+def preflight(shop: Shop, origin: str) -> tuple[str | None, str | None]:
+    """Origin and methods that a page of *origin* is told it may use."""
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    request = urllib.request.Request(f"{shop.url}orders", headers=headers, method="OPTIONS")
+    with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=15) as answer:
+        return answer.headers["Access-Control-Allow-Origin"], answer.headers["Access-Control-Allow-Methods"]
+    return None, None
 
 
 def eventually(value: Callable[[], Any], seconds: float = 20.0) -> Any:

@@ -89,7 +89,13 @@ machine = steps.StateMachine(
 take = function("Take")
 take.add_environment("TOPIC", topic.topic_arn)
 topic.grant_publish(take)
-api = apigateway.HttpApi(stack, "Api")
+api = apigateway.HttpApi(
+    stack,
+    "Api",
+    cors_preflight=apigateway.CorsPreflightOptions(
+        allow_origins=["https://shop.example.com"], allow_methods=[apigateway.CorsHttpMethod.POST]
+    ),
+)
 integration = integrations.HttpLambdaIntegration("Take", take)
 api.add_routes(path="/orders", methods=[apigateway.HttpMethod.POST], integration=integration)
 api.add_routes(path="/orders/{id}", methods=[apigateway.HttpMethod.GET], integration=integration)

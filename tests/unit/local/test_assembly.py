@@ -7,7 +7,7 @@ import pytest
 from constructs_lib.local.assembly import Report, Stack, derive, stacks
 from constructs_lib.local.errors import LocalCloudError
 
-KNOWN = frozenset({"AWS::SQS::Queue", "AWS::Lambda::Function", "AWS::CloudWatch::Alarm", "AWS::ApiGatewayV2::Api"})
+KNOWN = frozenset({"AWS::SQS::Queue", "AWS::Lambda::Function", "AWS::CloudWatch::Alarm", "AWS::ApiGatewayV2::Stage"})
 PROBE = {"Type": "AWS::Route53::HealthCheck", "Properties": {}}
 ARN = "arn:aws:left-out-of-the-local-cloud:::Probe"
 NAME = "left-out-of-the-local-cloud-Probe"
@@ -123,7 +123,7 @@ def test_what_behaves_differently_is_reported_where_it_is_used(tmp_path: Path) -
     """The report tells about the types an app uses, and about an option only where it is set."""
     _, report = derived(
         tmp_path,
-        {"Alarm": {"Type": "AWS::CloudWatch::Alarm"}, "Api": {"Type": "AWS::ApiGatewayV2::Api", "Properties": {}}},
+        {"Alarm": {"Type": "AWS::CloudWatch::Alarm"}, "Stage": {"Type": "AWS::ApiGatewayV2::Stage", "Properties": {}}},
     )
 
     assert list(report.differences) == ["AWS::CloudWatch::Alarm"]
