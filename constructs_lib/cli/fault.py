@@ -65,7 +65,13 @@ def _add_kinds(kinds: Subjects) -> None:
     function.add_argument("mode", choices=get_args(FunctionMode))
     function.add_argument("--after", **_SECONDS, help="how long it runs before its process is killed; default: 0.1")
 
-    third_party = kinds.add_parser("third-party", help="have a service outside AWS fail everybody who calls it")
+    third_party = kinds.add_parser(
+        "third-party",
+        help="have a service outside AWS fail everybody who calls it",
+        description="Have a service outside AWS fail. A host fails for functions whose HTTP library goes by proxy "
+        "settings, as most do; `resilience local status` shows which hosts were called that way.",
+        epilog="Example: resilience fault start third-party api.example.com throttled --retry-after 5",
+    )
     third_party.add_argument(
         "where", metavar="NAME", help="a host, *.example.com for all below it, or a stand-in's name"
     )

@@ -122,6 +122,17 @@ def test_a_function_sees_its_settings_and_those_of_awss_runtime_only(monkeypatch
     }
 
 
+def test_functions_of_other_runtimes_find_what_is_there_for_all(modules: dict[str, ModuleType]) -> None:
+    """Programs that bring their own runtime go by the same settings, unless they set them themselves."""
+    service = vars(modules["ministack.services.lambda_svc"])
+    service["_provided_worker_env"] = lambda _config, _code_dir, _port: {"TABLE": "orders", "NO_PROXY": "*"}
+
+    script._run_python_functions_on_awslambdaric(Path("python"), {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "a"})
+
+    environment = service["_provided_worker_env"]({"Runtime": "provided.al2023"}, "/code", 1)
+    assert environment == {"TABLE": "orders", "NO_PROXY": "*", "HTTP_PROXY": "http://127.0.0.1:1"}
+
+
 def test_functions_start_on_the_functions_interpreter() -> None:
     """The program that the emulator starts runs AWS's runtime client with the lean environment's Python."""
     archive = zipfile.ZipFile(io.BytesIO(script._zipped_start_program(Path("/a b/python"))))
