@@ -75,6 +75,13 @@ DIFFERENCES: Final = (
         None,
         "runs on this machine's Python and processor whatever runtime and architecture it names; memory is not limited",
     ),
+    (
+        "AWS::Lambda::Function",
+        None,
+        "what it calls outside goes through a proxy, in which any host can be made to fail; out of reach are libraries that "
+        "ignore proxy settings (urllib3.PoolManager, http.client) or bring certificates of their own, and runtimes other than "
+        "Python and provided ones: make the address they call a setting",
+    ),
     ("AWS::Lambda::Alias", "RoutingConfig", "weights are ignored: every request goes to the primary version"),
     ("AWS::Logs::MetricFilter", None, "stored, never applied"),
     ("AWS::Pipes::Pipe", None, "only from a DynamoDB stream to SNS or Step Functions, without filter or enrichment"),
