@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from constructs_lib.cli.place import add_place, explaining
 from constructs_lib.cli.quarantine import actions
 from constructs_lib.cli.running import Subjects
+from constructs_lib.operations.quarantine.items import KINDS
 from constructs_lib.operations.quarantine.redrive import DEFAULT_RATE
 
 _LISTED = 50
@@ -80,11 +81,7 @@ def _add_filters(command: argparse.ArgumentParser) -> None:
     filters.add_argument("--since", type=_moment, metavar="TIME", help=f"quarantined then or later: {when}")
     filters.add_argument("--until", type=_moment, metavar="TIME", help="quarantined before that")
     filters.add_argument(
-        "--kind",
-        action="append",
-        default=[],
-        metavar="KIND",
-        help="permanent, unknown, unreadable, crashed, expired, exhausted or malformed; may be given several times",
+        "--kind", action="append", default=[], choices=KINDS, help="how it failed; may be given several times"
     )
     filters.add_argument("--tenant", action="append", default=[], metavar="TENANT", help="may be given several times")
     filters.add_argument("--matching", metavar="TEXT", help="the reason holds that text")

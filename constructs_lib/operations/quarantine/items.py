@@ -10,17 +10,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from constructs_lib.runtime.envelope import InvalidEnvelopeError
+from constructs_lib.runtime.quarantine import Kind
 from constructs_lib.runtime.records import Arrival, stream_arrivals
 
 BY_RUNTIME = "quarantine/"
 BY_LAMBDA = "aws/lambda/"
+EXHAUSTED = "exhausted"
 MALFORMED = "malformed"
-
-_EXPIRED = "expired"
-_EXHAUSTED = "exhausted"
+KINDS = (*get_args(Kind), EXHAUSTED, MALFORMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class Item:
         id: Names it for an operator: shard and position, or the object's key where it is malformed.
         object_key: Where it is kept.
         mark: Key of the object that says it is settled.
-        kind: Who gave it up: `permanent`, `unknown`, `unreadable`, `crashed` (by the runtime), `expired` (waited too
-            long), `exhausted` (Lambda's retries), or `malformed`: the object is not what its writer should have written.
+        kind: One of `KINDS`. Beside the runtime's own: `expired` also where Lambda gave it up for its age, `exhausted`
+            where Lambda ran out of retries, `malformed` where the object is not what its writer should have written.
         reason: Why, in words.
         quarantined: When.
         attempts: How often it was tried.
@@ -142,7 +142,7 @@ def _batch(key: str, content: Mapping[str, Any]) -> tuple[Kept, ...]:
             id=arrival.name,
             object_key=key,
             mark=f"settled/{arrival.arrived:%Y/%m/%d}/{arrival.name}.json",
-            kind=_EXHAUSTED if condition == "RetryAttemptsExhausted" else _EXPIRED,
+            kind=EXHAUSTED if condition == "RetryAttemptsExhausted" else "expired",
             reason=f"Lambda discarded its batch: {condition}",
             quarantined=quarantined,
             attempts=context["approximateInvokeCount"],
