@@ -78,6 +78,12 @@ DIFFERENCES: Final = (
     (
         "AWS::Lambda::Function",
         None,
+        "broken on purpose, it is so from its next invocation on, and raises before its own code has begun; a crash leaves "
+        "what its process has started beside itself",
+    ),
+    (
+        "AWS::Lambda::Function",
+        None,
         "what it calls outside goes through a proxy, in which any host can be made to fail; out of reach are libraries that "
         "ignore proxy settings (urllib3.PoolManager, http.client) or bring certificates of their own, and runtimes other than "
         "Python and provided ones: make the address they call a setting",
