@@ -8,13 +8,15 @@ The app under test is named once, in pytest's configuration:
 With the extra `local` beside it, tests can also run the app on this machine, and break it:
 
     from constructs_lib.testing.faults import OperationFault
+    from constructs_lib.testing.waiting import eventually
 
     def test_orders_wait_while_the_table_is_throttled(local_cloud, faults):
         throttled = OperationFault(region="us-east-1", service="dynamodb", operation="PutItem", mode="throttled")
         fault_id = faults.inject(throttled)
-        ...
+        order(local_cloud, "lamp")
+        assert not eventually(lambda: stored(local_cloud, "lamp"), seconds=2)
         faults.clear(fault_id)
-        ...
+        assert eventually(lambda: stored(local_cloud, "lamp"))
 """
 
 from collections.abc import Iterator, Mapping

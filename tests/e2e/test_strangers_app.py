@@ -5,13 +5,14 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from constructs_lib.local.cloud import LocalCloud
+from constructs_lib.testing.waiting import eventually
 
 APP = Path(__file__).parent / "apps" / "shop_app.py"
 
@@ -77,6 +78,12 @@ def test_an_order_passes_through_every_service(shop: Shop) -> None:
     assert shop.state("lamp") == ""
     assert shop.order("lamp") == 202
     assert eventually(lambda: shop.state("lamp") == "shipped")
+
+
+def test_a_topic_also_invokes_a_function(shop: Shop) -> None:
+    """Which gets the message in the form that SNS gives it to functions."""
+    assert shop.order("clock") == 202
+    assert eventually(lambda: shop.noted('heard of {"id": "clock"}')).endswith("Taken")
 
 
 def test_a_page_may_order_if_the_shop_allows_its_origin(shop: Shop) -> None:
@@ -168,11 +175,3 @@ def preflight(shop: Shop, origin: str) -> tuple[str | None, str | None]:
     with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=15) as answer:
         return answer.headers["Access-Control-Allow-Origin"], answer.headers["Access-Control-Allow-Methods"]
     return None, None
-
-
-def eventually(value: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """What *value* gives once that is something, or last within *seconds*."""
-    deadline = time.monotonic() + seconds
-    while not (found := value()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found

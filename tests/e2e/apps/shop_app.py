@@ -39,7 +39,7 @@ table = dynamodb.Table(
     stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
     time_to_live_attribute="expires",
 )
-topic = sns.Topic(stack, "Taken")
+topic = sns.Topic(stack, "Topic", topic_name="Taken")
 dead = sqs.Queue(stack, "Dead")
 queue = sqs.Queue(
     stack,
@@ -99,6 +99,8 @@ api = apigateway.HttpApi(
 integration = integrations.HttpLambdaIntegration("Take", take)
 api.add_routes(path="/orders", methods=[apigateway.HttpMethod.POST], integration=integration)
 api.add_routes(path="/orders/{id}", methods=[apigateway.HttpMethod.GET], integration=integration)
+
+topic.add_subscription(subscriptions.LambdaSubscription(function("Hear")))
 
 function("Store").add_event_source(sources.SqsEventSource(queue, batch_size=1))
 

@@ -23,6 +23,12 @@ def take(event: dict[str, Any], context: object) -> dict[str, Any]:
     return {"statusCode": 200, "body": found["Item"]["state"]["S"]} if "Item" in found else {"statusCode": 404}
 
 
+def hear(event: dict[str, Any], context: object) -> None:
+    """Note what is said on the topic, and which topic that is."""
+    for record in event["Records"]:
+        put(f"heard of {record['Sns']['Message']}", record["Sns"]["TopicArn"])
+
+
 def store(event: dict[str, Any], context: object) -> None:
     """Store the orders of a batch of messages."""
     for record in event["Records"]:
