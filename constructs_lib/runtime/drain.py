@@ -30,10 +30,10 @@ class ParkingDrainer:
         hold_seconds: How long a record may wait; what has waited longer goes to quarantine.
         lanes: Most tenants that are worked for at once.
         unavailable_attempts: Attempts with a record that the dependency does not answer although its circuit is closed;
-            not less than the circuit's minimum of calls, so that one record can open it. Default: 10.
+            not less than the circuit's minimum of calls, so that one record can open it. Default: 8.
     """
 
-    def __init__(self, ports: DrainPorts, *, hold_seconds: float, lanes: int, unavailable_attempts: int = 10) -> None:
+    def __init__(self, ports: DrainPorts, *, hold_seconds: float, lanes: int, unavailable_attempts: int = 8) -> None:
         self._ports = ports
         self._hold_seconds = hold_seconds
         self._lanes = lanes
@@ -106,7 +106,8 @@ class _Drain:
                 place = min(ready, key=lambda each: self._queue[each].turned, default=None)
                 if place is not None:
                     del self._queue[place]
-            if soonest >= end:
+            # Nobody is waited for whose time comes too late.
+            if soonest >= end or not self._work.deadline.leaves_time(after_seconds=soonest - now):
                 return
             if place is None:
                 self._ports.sleep(min(soonest - now, _LONGEST_SLEEP_SECONDS))
@@ -135,7 +136,7 @@ class _Drain:
         leased = self._ports.store.lease(place, marker, owner=self._owner, until=until)
         if leased is None:
             return None
-        turn = Turn(self._work, place, leased, suspect=suspect, until=end)
+        turn = Turn(self._work, place, leased, suspect=suspect, sweeps=place not in self._swept, until=end)
         turn.take()
         with self._lock:
             self._paused_until = max(self._paused_until, turn.paused_until)

@@ -105,6 +105,7 @@ class Turn:
         place: The tenant's place.
         marker: Its marker, as leased.
         suspect: Whether the turn before was never ended.
+        sweeps: Whether rows are to be looked at for age.
         until: When the turn has to end.
 
     Attributes:
@@ -113,9 +114,9 @@ class Turn:
         paused_until: Before this time the dependency must not be called for anybody.
     """
 
-    def __init__(self, work: Work, place: str, marker: Marker, *, suspect: bool, until: float) -> None:
+    def __init__(self, work: Work, place: str, marker: Marker, *, suspect: bool, sweeps: bool, until: float) -> None:
         self.marker: Marker | None = marker
-        self.swept = False
+        self.swept = not sweeps
         self.paused_until = 0.0
         self._work = work
         self._ports = work.ports
@@ -123,6 +124,7 @@ class Turn:
         self._suspect = suspect
         self._end = until
         self._leave_until: float | None = None
+        self._was_used = False
 
     def take(self) -> None:
         """Have the turn, and give the lease back.
@@ -130,20 +132,29 @@ class Turn:
         Raises:
             LeaseLostError: If somebody else has the lease now; what they see is whole.
         """
-        self._sweep()
-        if self.marker is not None and self.marker.until <= self._ports.now():
+        if self._sweep() and self.marker is not None and self.marker.until <= self._ports.now():
             self._work_off()
-        if self.marker is not None:
-            now = self._ports.now()
-            self._ports.store.release(self._place, self.marker, now=now, until=self._leave_until)
-            until = self.marker.until if self._leave_until is None else self._leave_until
-            self.marker = replace(self.marker, owner="", lease=0.0, turned=now, until=until)
-
-    def _sweep(self) -> None:
-        """Give up what has waited too long, wherever it stands: positions of two shards do not tell which is older."""
-        horizon = self._ports.now() - self._work.hold_seconds
-        if self._marker.oldest > horizon:
+        if self.marker is None:
             return
+        now = self._ports.now()
+        if self._leave_until is not None:
+            # It may have been left alone for longer already.
+            self._leave_until = max(self._leave_until, self.marker.until)
+            self.marker = replace(self.marker, until=self._leave_until)
+        if self._was_used:
+            # Who could not be asked for anything keeps the place in the line.
+            self.marker = replace(self.marker, turned=now)
+        self._ports.store.release(self._place, self.marker, until=self._leave_until)
+        self.marker = replace(self.marker, owner="", lease=0.0)
+
+    def _sweep(self) -> bool:
+        """Give up what has waited too long, wherever it stands: positions of two shards do not tell which is older.
+
+        Returns whether the turn may go on.
+        """
+        horizon = self._ports.now() - self._work.hold_seconds
+        if self.swept or self._marker.oldest > horizon:
+            return True
         oldest: float | None = None
         swept = 0
         for row in self._ports.store.rows(self._place):
@@ -151,17 +162,18 @@ class Turn:
                 oldest = row.arrived if oldest is None else min(oldest, row.arrived)
                 continue
             if swept == _SWEPT_ROWS or not self._has_time():
-                return
+                return False
             if not self._expire(row):
                 # Not again at once: the next drainer looks again.
                 self.swept = True
-                return
+                return False
             swept += 1
             if self.marker is None:
-                return
+                return False
         if oldest is not None:
             self.marker = self._ports.store.tighten(self._place, self._marker, oldest)
             self.swept = True
+        return True
 
     def _expire(self, row: Row) -> bool:
         arrival = self._ports.store.arrival(row)
@@ -170,7 +182,7 @@ class Turn:
         except InvalidEnvelopeError:
             record = None
         tries = self._marker.tries_of(row.slot)
-        reason = "it has waited as long as a record may, for its tenant is unavailable"
+        reason = "it has waited as long as a record may"
         return self._give_up(row, arrival, record, kind="expired", reason=reason, attempts=tries)
 
     def _work_off(self) -> None:
@@ -217,6 +229,7 @@ class Turn:
             if isinstance(answer, Wait):
                 self.paused_until = max(answer.until, began + _FIRST_PAUSE_SECONDS)
                 return None
+        self._was_used = True
         began = now()
         with self._work.deadline.measured():
             result = attempt(self._work.handle_record, record)
@@ -255,6 +268,7 @@ class Turn:
                     is_open = self._ports.gate.is_open
                 if is_open:
                     watch.warning("parked record held", reason=reason)
+                    self.paused_until = self._ports.now() + _FIRST_PAUSE_SECONDS
                     return False
                 most = self._work.unavailable_attempts
                 return self._failed(row, arrival, record, kind="unavailable", reason=reason, most=most)
@@ -294,6 +308,7 @@ class Turn:
         return True
 
     def _settle(self, row: Row) -> None:
+        self._was_used = True
         left = self._ports.store.settle(self._place, self._marker, row.slot)
         self._ports.watch.count("RecordsUnparked")
         self.marker = left and replace(left, head="", tries=0, crashes=0, misses=0)

@@ -213,9 +213,9 @@ def closing(place: str, marker: Marker) -> list[Write]:
     ]
 
 
-def releasing(place: str, marker: Marker, *, now: float, until: float | None = None) -> list[Write]:
+def releasing(place: str, marker: Marker, *, until: float | None) -> list[Write]:
     """Return what gives the lease back and keeps what the turn has learnt; *until*: to be left alone so long."""
-    values: dict[str, Value] = {"turned": now, "misses": marker.misses, "owner": "", "lease": 0.0}
+    values: dict[str, Value] = {"turned": marker.turned, "misses": marker.misses, "owner": "", "lease": 0.0}
     # Where the turn has learnt nothing about that, what others have learnt meanwhile stands.
     if until is not None:
         values["until"] = until

@@ -84,7 +84,8 @@ class ParkingStore:
     def waiting(self, tenants: Collection[str]) -> frozenset[str]:
         """Return those of *tenants* that have parked records."""
         places = {parking.place_of(tenant): tenant for tenant in tenants}
-        return frozenset(places[place] for place in self.table.present(parking.MARKERS, places))
+        # One question for all of them: there are few markers, or there would be no healthy tenants left.
+        return frozenset(places[place] for place, _ in self.table.items(parking.MARKERS) if place in places)
 
     def park(self, tenant: str, arrivals: Sequence[Parked], *, until: float) -> None:
         """Store the records and mark the tenant; what is there already stays as it is.
@@ -151,13 +152,13 @@ class ParkingStore:
         refused = self.table.transact(parking.tightening(place, marker, oldest))
         return marker if refused else replace(marker, oldest=oldest)
 
-    def release(self, place: str, marker: Marker, *, now: float, until: float | None) -> None:
+    def release(self, place: str, marker: Marker, *, until: float | None) -> None:
         """Give the lease back; *until*: the tenant is to be left alone so long.
 
         Raises:
             LeaseLostError: If it is lost.
         """
-        self._as_owner(parking.releasing(place, marker, now=now, until=until))
+        self._as_owner(parking.releasing(place, marker, until=until))
 
     def arrival(self, row: Row) -> Arrival:
         """Return the record of a row as it was received."""

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _TRIES = 8
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 1.0
-_KEYS_AT_ONCE = 100
 
 # Nothing has happened, and the same may succeed at once.
 _PASSING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -83,31 +82,6 @@ class DynamoDBTable:
         for page in pages:
             for item in page["Items"]:
                 yield item["sk"]["S"], _item(item)
-
-    def present(self, pk: str, sks: Collection[str]) -> frozenset[str]:
-        """Return those of *sks* that have an item."""
-        wanted = sorted(set(sks))
-        found: set[str] = set()
-        for begin in range(0, len(wanted), _KEYS_AT_ONCE):
-            keys = [_key(pk, sk) for sk in wanted[begin : begin + _KEYS_AT_ONCE]]
-            found.update(item["sk"]["S"] for item in self._read(keys))
-        return frozenset(found)
-
-    def _read(self, keys: list[Any]) -> Iterator[Mapping[str, Any]]:
-        pause = _FIRST_PAUSE_SECONDS
-        for _ in range(_TRIES):
-            answer = self.client.batch_get_item(
-                RequestItems={self.name: {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "sk"}}
-            )
-            yield from answer["Responses"].get(self.name, ())
-            # What is missing here has not been read, which is something else than not being there.
-            left = answer.get("UnprocessedKeys", {}).get(self.name)
-            keys = list(left["Keys"]) if left else []
-            if not keys:
-                return
-            self.sleep(random.uniform(0, pause))  # noqa: S311 - jitter is no secret
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        raise TimeoutError(f"table {self.name} left {len(keys)} keys unread {_TRIES} times in a row; it is overloaded")
 
     def _request(self, write: Write) -> Mapping[str, Any]:
         if isinstance(write, Put):

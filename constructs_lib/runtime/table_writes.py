@@ -1,6 +1,6 @@
 """Conditional writes as data: what rules say, what a table does, all of it or nothing."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +70,3 @@ class Table(Protocol):
 
     def items(self, pk: str, *, most: int | None = None) -> Iterator[tuple[str, Item]]:
         """Return sort key and attributes of the items of a partition in order, at most so many."""
-
-    def present(self, pk: str, sks: Collection[str]) -> frozenset[str]:
-        """Return those of *sks* that have an item."""
