@@ -66,41 +66,36 @@ class DynamoStatus:
         breaker = {name: value for name, value in item.items() if name.startswith("breaker_")}
         return Status(breaker=breaker, parked=int(item.get("parked", 0)))
 
-    def open(self, *, seen: SharedBreaker, now: float, probe_at: float) -> Change:
-        """Open the circuit; the first probe comes not before *probe_at*."""
-        return self._change_state("open", seen=seen, now=now, more={"breaker_probe_at": probe_at})
+    def open(self, *, seen: SharedBreaker, probe_seconds: float, not_before: float) -> Change:
+        """Open the circuit; the first probe comes an interval later, and not before *not_before*."""
+        probe_at = max(self._latest() + probe_seconds, not_before)
+        return self._change_state("open", seen=seen, more={"breaker_probe_at": probe_at})
 
-    def close(self, *, seen: SharedBreaker, now: float) -> Change:
+    def close(self, *, seen: SharedBreaker) -> Change:
         """Close the circuit."""
-        return self._change_state("closed", seen=seen, now=now)
+        return self._change_state("closed", seen=seen)
 
-    def isolate(self, *, seen: SharedBreaker, now: float, reason: str) -> Change:
-        """Stop every call, probes too, until `restore`; *reason* must not be empty."""
-        return self._change_state("isolated", seen=seen, now=now, more={"breaker_reason": reason})
+    def isolate(self, *, seen: SharedBreaker, reason: str) -> Change:
+        """Stop every call, probes too, until `restore`."""
+        return self._change_state("isolated", seen=seen, more={"breaker_reason": reason})
 
-    def restore(self, *, seen: SharedBreaker, now: float) -> Change:
+    def restore(self, *, seen: SharedBreaker) -> Change:
         """Let one probe try at once, whatever the dependency asked for; its answer closes the circuit."""
         more = {"breaker_probe_at": 0.0, "breaker_not_before": 0.0, "breaker_restored": seen.epoch + 1}
-        return self._change_state("open", seen=seen, now=now, more=more)
+        return self._change_state("open", seen=seen, more=more)
 
-    def take_token(self, *, seen: SharedBreaker, surely: float, next_at: float) -> Change:
-        """Win the right to one probe, if it is due.
-
-        Args:
-            seen: The open circuit.
-            surely: The earliest that it can be now.
-            next_at: When the next token may be won.
-        """
+    def take_token(self, *, seen: SharedBreaker, probe_seconds: float) -> Change:
+        """Win the right to one probe of the open circuit, if one is surely due; the next is due an interval later."""
         return self._update(
-            {"breaker_probe_at": next_at},
+            {"breaker_probe_at": self._latest() + probe_seconds},
             seen=seen,
             condition="breaker_probe_at <= :surely"
             " AND (attribute_not_exists(breaker_not_before) OR breaker_not_before <= :surely)",
-            operands={":surely": surely},
+            operands={":surely": self._earliest()},
         )
 
     def postpone(self, *, seen: SharedBreaker, until: float) -> Change:
-        """Let nobody probe before *until*, unless that has been said already."""
+        """Let nobody probe before *until*, a time at the store, unless that has been said already."""
         return self._update(
             {"breaker_not_before": until},
             seen=seen,
@@ -108,10 +103,21 @@ class DynamoStatus:
             operands={":until": until},
         )
 
+    def _earliest(self) -> float:
+        return self.time.at_least(self._clock())
+
+    def _latest(self) -> float:
+        return self.time.at_most(self._clock())
+
     def _change_state(
-        self, state: BreakerState, *, seen: SharedBreaker, now: float, more: Mapping[str, str | float] | None = None
+        self, state: BreakerState, *, seen: SharedBreaker, more: Mapping[str, str | float] | None = None
     ) -> Change:
-        values = {"breaker_state": state, "breaker_epoch": seen.epoch + 1, "breaker_since": now, **(more or {})}
+        values = {
+            "breaker_state": state,
+            "breaker_epoch": seen.epoch + 1,
+            "breaker_since": self._earliest(),
+            **(more or {}),
+        }
         return self._update(values, seen=seen, remove=() if state == "isolated" else ("breaker_reason",))
 
     def _update(

@@ -60,8 +60,9 @@ class CircuitBreaker:
         self._window = CallWindow(settings.window_seconds)
         self._learned = float("-inf")
         self._pause_until: float | None = None
-        # What the dependency asked this environment for, by the time at the store.
-        self.asked_not_before = 0.0
+        # When the dependency last asked this environment to wait, and until when, by the clock here.
+        self._asked_at = float("-inf")
+        self._asked_until = float("-inf")
         self.shared = SharedBreaker()
 
     @property
@@ -69,10 +70,11 @@ class CircuitBreaker:
         """Whether calls are stopped."""
         return self.shared.state != "closed" or self._pause_until is not None
 
-    def learn(self, shared: SharedBreaker, now: float) -> None:
+    def learn(self, shared: SharedBreaker, now: float, store_time: StoreTime) -> None:
         """Take over what the shared item says."""
-        if shared.restored != self.shared.restored:
-            self.asked_not_before = 0.0
+        # Who restores forgets what was asked for until then, not what is asked for afterwards.
+        if shared.restored != self.shared.restored and store_time.at_most(self._asked_at) < shared.since:
+            self._asked_until = float("-inf")
         if shared.epoch != self.shared.epoch:
             self._begin_anew(now)
         self.shared = shared
@@ -87,7 +89,7 @@ class CircuitBreaker:
         if self.shared.state == "isolated":
             return Wait(look_again)
         if self.shared.state == "open":
-            due = store_time.surely_from(max(self.shared.probe_at, self.shared.not_before, self.asked_not_before))
+            due = max(store_time.surely_from(self.shared.probe_at), self.not_before(store_time))
         elif self._pause_until is not None:
             due = self._pause_until
         else:
@@ -104,12 +106,11 @@ class CircuitBreaker:
         took: float,
         retry_after: float | None,
         probe: bool,
-        store_time: StoreTime,
     ) -> Verdict:
         """Learn what came of a call that took so many seconds."""
         if retry_after is not None and retry_after > 0 and outcome is Outcome.UNAVAILABLE:
-            asked = store_time.at_most(now) + min(retry_after, _LONGEST_RETRY_AFTER)
-            self.asked_not_before = max(self.asked_not_before, asked)
+            self._asked_at = now
+            self._asked_until = max(self._asked_until, now + min(retry_after, _LONGEST_RETRY_AFTER))
         if now - took < self._learned - _ROUNDING:
             # It began before the last transition, and says nothing about the time after it.
             return Verdict.NOTHING
@@ -121,15 +122,20 @@ class CircuitBreaker:
             return Verdict.NOTHING
         self._window.add(now, failed=failed)
         rate = self.failure_rate(now)
-        return (
-            Verdict.FAILING if failed and rate is not None and rate >= self._settings.failure_rate else Verdict.NOTHING
-        )
+        too_many = rate is not None and rate >= self._settings.failure_rate
+        return Verdict.FAILING if failed and too_many else Verdict.NOTHING
+
+    def not_before(self, store_time: StoreTime) -> float:
+        """From when on, by the clock here, the dependency may be called as far as it said."""
+        return max(self._asked_until, store_time.surely_from(self.shared.not_before))
 
     def untold_retry_after(self, now: float, store_time: StoreTime) -> float | None:
-        """The time (at the store) before which the dependency asked not to be called, if the others must learn it."""
+        """The time at the store before which the dependency asked not to be called, if the others must learn it."""
+        if self._asked_until <= now or self.shared.state == "isolated":
+            return None
         known = max(self.shared.not_before, self.shared.probe_at if self.shared.state == "open" else 0.0)
-        untold = self.asked_not_before > max(known, store_time.at_least(now)) and self.shared.state != "isolated"
-        return self.asked_not_before if untold else None
+        asked = store_time.at_most(self._asked_until)
+        return asked if asked > known else None
 
     def failure_rate(self, now: float) -> float | None:
         """The part of this environment's calls in the window that failed; None where there are too few to tell."""

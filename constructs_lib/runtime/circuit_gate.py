@@ -25,8 +25,9 @@ _T = TypeVar("_T")
 # Pauses after failures of the store, doubling from the first to the longest.
 _FIRST_STORE_PAUSE = 4.0
 _LONGEST_STORE_PAUSE = 60.0
-# The wish of the dependency is stored with so much added, so that answers that come together need one write.
-_ADDED_TO_RETRY_AFTER = 1.0
+# The wish of the dependency is stored with so much added, so that answers that come together need one write, and
+# also where the time at the store is known better now than a moment ago.
+_ADDED_TO_RETRY_AFTER = 2.0
 _LEAST_RETRIES_SAVED = 10
 
 
@@ -40,17 +41,17 @@ class BreakerStore(Protocol):
     def read(self) -> Status:
         """Return the status as it is now."""
 
-    def open(self, *, seen: SharedBreaker, now: float, probe_at: float) -> Change:
-        """Open the circuit; the first probe comes not before *probe_at*."""
+    def open(self, *, seen: SharedBreaker, probe_seconds: float, not_before: float) -> Change:
+        """Open the circuit; the first probe comes an interval later, and not before *not_before*."""
 
-    def close(self, *, seen: SharedBreaker, now: float) -> Change:
+    def close(self, *, seen: SharedBreaker) -> Change:
         """Close the circuit."""
 
-    def take_token(self, *, seen: SharedBreaker, surely: float, next_at: float) -> Change:
-        """Win the right to one probe, if one is due even at the earliest that it can be now, *surely*."""
+    def take_token(self, *, seen: SharedBreaker, probe_seconds: float) -> Change:
+        """Win the right to one probe of the open circuit, if one is surely due; the next is due an interval later."""
 
     def postpone(self, *, seen: SharedBreaker, until: float) -> Change:
-        """Let nobody probe before *until*."""
+        """Let nobody probe before *until*, a time at the store."""
 
 
 class CircuitGate:
@@ -116,9 +117,7 @@ class CircuitGate:
         probe: bool = False,
     ) -> None:
         """Learn what came of a call that took so many seconds; *probe*: `ask` had answered with `Probe`."""
-        verdict = self._circuit.judge(
-            now, outcome, took=took, retry_after=retry_after, probe=probe, store_time=self._store.time
-        )
+        verdict = self._circuit.judge(now, outcome, took=took, retry_after=retry_after, probe=probe)
         if verdict is Verdict.FAILING and not self._open(now):
             self._circuit.pause(now)
             self._watch.warning("calls of this environment pause, for the circuit cannot be opened for all")
@@ -148,12 +147,7 @@ class CircuitGate:
             return answer
         if self._circuit.shared.state == "closed":
             return self._probe_alone(now)
-        change = self._write(
-            now,
-            lambda seen, time: self._store.take_token(
-                seen=seen, surely=time.at_least(now), next_at=time.at_most(now) + self._probe_seconds
-            ),
-        )
+        change = self._write(now, lambda seen: self._store.take_token(seen=seen, probe_seconds=self._probe_seconds))
         if change is not None and change.done:
             return Probe()
         answer = self._circuit.may_call(now, self._store.time)
@@ -163,8 +157,8 @@ class CircuitGate:
         """At the end of a pause of this environment's own: stop all, or try where that cannot be said."""
         if not self._open(now):
             self._circuit.pause(now)
-            asked = self._store.time.surely_from(self._circuit.asked_not_before)
-            return Probe() if now >= asked else Wait(min(asked, now + LOOK_AGAIN_SECONDS))
+            not_before = self._circuit.not_before(self._store.time)
+            return Probe() if now >= not_before else Wait(min(not_before, now + LOOK_AGAIN_SECONDS))
         answer = self._circuit.may_call(now, self._store.time)
         return Wait(now + LOOK_AGAIN_SECONDS) if isinstance(answer, Due) else answer
 
@@ -176,10 +170,10 @@ class CircuitGate:
             return True
         change = self._write(
             now,
-            lambda seen, time: self._store.open(
+            lambda seen: self._store.open(
                 seen=seen,
-                now=time.at_least(now),
-                probe_at=max(time.at_most(now) + self._probe_seconds, self._circuit.asked_not_before),
+                probe_seconds=self._probe_seconds,
+                not_before=self._circuit.untold_retry_after(now, self._store.time) or 0.0,
             ),
         )
         if change is not None and change.done:
@@ -190,7 +184,7 @@ class CircuitGate:
 
     def _close(self, now: float) -> None:
         """Close the circuit for all; if that cannot be said, the next probe will."""
-        change = self._write(now, lambda seen, time: self._store.close(seen=seen, now=time.at_least(now)))
+        change = self._write(now, lambda seen: self._store.close(seen=seen))
         if change is not None and change.done:
             self._watch.count("BreakerClosed")
             self._watch.info("circuit closed: a probe was answered")
@@ -210,14 +204,14 @@ class CircuitGate:
             self._postpone(now, until=asked + _ADDED_TO_RETRY_AFTER)
 
     def _postpone(self, now: float, *, until: float) -> None:
-        self._write(now, lambda seen, _: self._store.postpone(seen=seen, until=until))
+        self._write(now, lambda seen: self._store.postpone(seen=seen, until=until))
 
     def _look(self, now: float, *, if_older_than: float = 0.0) -> None:
         if not 0 <= now - self._looked <= if_older_than:
             self._ask_store(now, lambda: self._take_over(self._store.read(), now))
 
-    def _write(self, now: float, write: Callable[[SharedBreaker, StoreTime], Change]) -> Change | None:
-        change = self._ask_store(now, lambda: write(self._circuit.shared, self._store.time))
+    def _write(self, now: float, write: Callable[[SharedBreaker], Change]) -> Change | None:
+        change = self._ask_store(now, lambda: write(self._circuit.shared))
         if change is not None:
             self._learn(change.breaker, now)
         return change
@@ -227,7 +221,7 @@ class CircuitGate:
 
     def _learn(self, shared: SharedBreaker, now: float) -> None:
         self._looked = now
-        self._circuit.learn(shared, now)
+        self._circuit.learn(shared, now, self._store.time)
 
     def _ask_store(self, now: float, question: Callable[[], _T], *, even_if_away: bool = False) -> _T | None:
         if now < self._store_away_until and not even_if_away:

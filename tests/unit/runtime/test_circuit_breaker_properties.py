@@ -1,0 +1,324 @@
+"""Rules of the circuit that hold however many environments share it, however wrong their clocks are and however their
+store fails.
+
+Time is virtual. A world is a dependency that is up or down, some environments that call it, and a plan of what happens
+in which order; every call that is made is written down and judged at the end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, cast
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from constructs_lib.runtime.breaker_store import DynamoStatus
+from constructs_lib.runtime.circuit_breaker import LOOK_AGAIN_SECONDS
+from constructs_lib.runtime.circuit_gate import CircuitGate
+from constructs_lib.runtime.settings import BreakerSettings
+from constructs_lib.runtime.shared_breaker import SharedBreaker
+from constructs_lib.runtime.stream_ports import Go, Outcome, Probe, Wait
+from tests.unit.runtime.fake_status_table import Mood, StatusClient, StatusTable, TrueTime
+from tests.unit.runtime.fakes import RecordingWatch
+
+SETTINGS = BreakerSettings(failure_rate=0.5, minimum_calls=3, window_seconds=60, probe_seconds=5)
+# To the table, or back.
+LATENCY = 0.05
+# From the moment a write is prepared until it is done: the client's second try is done another way later.
+WAY = 3 * LATENCY
+# How long an environment may act on what it knew.
+BLIND = LOOK_AGAIN_SECONDS + 8 * LATENCY
+
+Kind = Literal["call", "work", "end", "fails", "answers", "throttles", "store", "isolate", "restore", "crash"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens next: after *seconds*, to environment *who*.
+
+    It begins a `call`, ends one, or does both at once (`work`); its way to the store changes its mood; it crashes. Or
+    the dependency begins to fail, to throttle or to answer. Or a person isolates or restores the circuit.
+    """
+
+    kind: Kind
+    who: int = 0
+    seconds: float = 0.0
+    mood: Mood = "well"
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that was made.
+
+    Args:
+        begun: When.
+        who: Which environment made it.
+        probe: Whether it was a probe.
+        token: Whether a token had been won for it.
+        heard: When its maker had last heard of the store.
+    """
+
+    begun: float
+    who: int
+    probe: bool
+    token: bool
+    heard: float
+
+
+class Environment:
+    """One execution environment, whose clock is *ahead* of the true time."""
+
+    def __init__(self, table: StatusTable, ahead: float) -> None:
+        self.table = table
+        self.ahead = ahead
+        self.client = StatusClient(table, latency=LATENCY)
+        self.start()
+
+    @property
+    def now(self) -> float:
+        return self.table.time.now + self.ahead
+
+    def start(self) -> None:
+        """Begin with an empty memory, as at first and after a crash."""
+        self.client.heard = float("-inf")
+        self.status = DynamoStatus(cast("Any", self.client), "state", clock=lambda: self.now)
+        self.gate = CircuitGate(SETTINGS, store=self.status, watch=RecordingWatch(), jitter=lambda: 0.5)
+        self.under_way: list[Call] = []
+        self.wishes: list[float] = []
+        try:
+            status = self.status.read()
+        except ReadTimeoutError:
+            self.gate.refresh(None, self.now)
+        else:
+            self.gate.refresh(status, self.now)
+
+
+class World:
+    """Environments around one circuit of a dependency that is up or down."""
+
+    def __init__(self, clocks: Sequence[float]) -> None:
+        self.time = TrueTime()
+        self.table = StatusTable(self.time)
+        self.up = True
+        self.retry_after: float | None = None
+        self.calls: list[Call] = []
+        self.restored: list[float] = []
+        self.failures = 0
+        self.answered_tokens = 0
+        self.environments = [Environment(self.table, ahead) for ahead in clocks]
+
+    def run(self, steps: Sequence[Step]) -> "World":
+        for step in steps:
+            self.time.now += step.seconds
+            environment = self.environments[step.who % len(self.environments)]
+            match step.kind:
+                case "call":
+                    self.begin(environment)
+                case "work":
+                    self.work(environment)
+                case "end":
+                    self.end(environment)
+                case "fails":
+                    self.up, self.retry_after = False, None
+                case "throttles":
+                    self.up, self.retry_after = False, step.retry_after
+                case "answers":
+                    self.up, self.retry_after = True, None
+                case "store":
+                    environment.client.usual = step.mood
+                case "isolate" | "restore":
+                    self.operate(step.kind)
+                case "crash":
+                    environment.start()
+        return self
+
+    def work(self, environment: Environment) -> Go | Probe | Wait:
+        answer = self.begin(environment)
+        self.end(environment)
+        return answer
+
+    def begin(self, environment: Environment) -> Go | Probe | Wait:
+        """Ask, and begin a call if that is allowed."""
+        asked, tokens = environment.now, len(self.table.tokens)
+        answer = environment.gate.ask(asked)
+        if isinstance(answer, Wait):
+            assert answer.until > asked, "who waits for the past does not wait"
+            return answer
+        call = Call(
+            begun=self.time.now,
+            who=self.environments.index(environment),
+            probe=isinstance(answer, Probe),
+            token=len(self.table.tokens) > tokens,
+            heard=environment.client.heard,
+        )
+        if call.probe:
+            told = float(self.table.item.get("breaker_not_before", {"N": "0"})["N"]) if call.token else 0.0
+            assert call.begun >= max([told, *environment.wishes]), "a probe before the dependency's Retry-After"
+        self.calls.append(call)
+        environment.under_way.append(call)
+        return answer
+
+    def end(self, environment: Environment) -> None:
+        """Let the oldest call under way end as the dependency is now."""
+        if not environment.under_way:
+            return
+        call = environment.under_way.pop(0)
+        self.failures += not self.up
+        self.answered_tokens += self.up and call.token
+        if self.retry_after:
+            environment.wishes.append(self.time.now + self.retry_after)
+        environment.gate.tell(
+            environment.now,
+            Outcome.ANSWERED if self.up else Outcome.UNAVAILABLE,
+            took=self.time.now - call.begun,
+            retry_after=self.retry_after,
+            probe=call.probe,
+        )
+
+    def operate(self, kind: Literal["isolate", "restore"]) -> None:
+        """What a person does, whose store answers."""
+        status = DynamoStatus(cast("Any", StatusClient(self.table)), "state", clock=lambda: self.time.now)
+        seen = SharedBreaker.of(status.read().breaker)
+        if kind == "isolate":
+            assert status.isolate(seen=seen, reason="maintenance").done
+            return
+        assert status.restore(seen=seen).done
+        self.restored.append(self.time.now)
+        for environment in self.environments:
+            environment.wishes.clear()
+
+    def constant_state(self, start: float, end: float) -> str | None:
+        """The state that the circuit had all the time between two moments; None if it changed."""
+        changes = [(float("-inf"), "closed"), *self.table.changes, (float("inf"), "")]
+        states = {state for (begun, state), (over, _) in pairwise(changes) if begun <= end and over > start}
+        return states.pop() if len(states) == 1 else None
+
+    def known_state(self, call: Call) -> str | None:
+        """The state in which the maker of a call had to believe; None if it may have believed in another."""
+        # It need not hear of the store more often than this; and who cannot hear goes on with what it heard last.
+        return self.constant_state(min(call.heard, call.begun - BLIND), call.begun)
+
+
+clocks = st.lists(st.floats(-8, 8), min_size=1, max_size=4)
+moods = cast("Any", st.sampled_from(["well", "well", "away", "answer lost", "answer lost, tried again"]))
+
+
+def plans(*kinds: Kind) -> st.SearchStrategy[list[Step]]:
+    """Plans of these kinds of steps, which come in runs: one alone rarely changes anything."""
+    one = st.builds(
+        Step,
+        st.sampled_from(kinds),
+        st.integers(0, 3),
+        st.sampled_from([0.0, 0.01, 0.3, 1.0, 2.5, 5.0, 11.0]),
+        moods,
+        st.sampled_from([0.5, 4.0, 7.0, 30.0]),
+    )
+    runs = st.tuples(st.lists(one, min_size=1, max_size=4), st.integers(1, 6)).map(lambda run: run[0] * run[1])
+    return st.lists(runs, max_size=12).map(lambda many: [step for run in many for step in run])
+
+
+DEPENDENCY: tuple[Kind, ...] = ("call", "work", "work", "work", "end", "fails", "answers", "throttles")
+MACHINES: tuple[Kind, ...] = (*DEPENDENCY, "store", "crash")
+PEOPLE: tuple[Kind, ...] = (*MACHINES, "isolate", "restore")
+
+
+@pytest.mark.requirement("ISO-12")
+@given(clocks, plans(*PEOPLE))
+def test_nobody_calls_an_open_circuit_without_a_token(ahead: list[float], plan: list[Step]) -> None:
+    """Whoever can know that the circuit is open calls only with a token; isolated, there is no call at all."""
+    world = World(ahead).run(plan)
+    for call in world.calls:
+        known = world.known_state(call)
+        assert known != "isolated"
+        assert known != "open" or (call.probe and call.token)
+
+
+@pytest.mark.requirement("ISO-12")
+@given(clocks, plans(*PEOPLE))
+def test_tokens_are_an_interval_apart(ahead: list[float], plan: list[Step]) -> None:
+    """In all environments together, by the true time, and the first an interval after the opening."""
+    world = World(ahead).run(plan)
+    openings = [begun for begun, state in world.table.changes if state == "open" and begun not in world.restored]
+    # After a person has restored the circuit the first probe may come at once.
+    moments = sorted([*((token, True) for token in world.table.tokens), *((moment, False) for moment in openings)])
+    for (earlier, _), (later, is_token) in pairwise(moments):
+        if is_token and not any(earlier <= moment <= later for moment in world.restored):
+            assert later - earlier >= SETTINGS.probe_seconds - WAY
+
+
+@given(clocks, plans(*PEOPLE))
+def test_no_probe_comes_before_the_retry_after(ahead: list[float], plan: list[Step]) -> None:
+    """Neither before what the prober itself was asked for, nor before what the others told it (see `World.begin`)."""
+    World(ahead).run(plan)
+
+
+@pytest.mark.requirement("ISO-12")
+@given(clocks, plans("call", "work", "work", "end", "store", "crash"))
+def test_a_healthy_circuit_is_never_written_and_never_waits(ahead: list[float], plan: list[Step]) -> None:
+    """Whatever becomes of the store: calls that are answered cost no write, and trouble of the store stops no call."""
+    world = World(ahead).run(plan)
+    assert world.table.writes == 0
+    assert len(world.calls) == sum(step.kind in ("call", "work") for step in plan)
+
+
+@given(clocks, plans(*PEOPLE))
+def test_only_failed_calls_open_and_only_answered_probes_close(ahead: list[float], plan: list[Step]) -> None:
+    """No trouble of the store changes the state, and every change has evidence of its own."""
+    world = World(ahead).run(plan)
+    opened = sum(state == "open" for _, state in world.table.changes) - len(world.restored)
+    closed = sum(state == "closed" for _, state in world.table.changes)
+    assert opened * SETTINGS.minimum_calls * SETTINGS.failure_rate <= world.failures
+    assert closed <= world.answered_tokens
+
+
+@given(clocks, plans(*MACHINES))
+def test_a_lost_store_leaves_an_open_circuit_open(ahead: list[float], plan: list[Step]) -> None:
+    """Who knows that it is open makes no call until the store can be asked for a token."""
+    world = World(ahead).run(plan)
+    for environment in world.environments:
+        environment.client.usual = "away"
+    state = world.table.state
+    known = [world.constant_state(environment.client.heard, world.time.now) for environment in world.environments]
+    paused = [
+        environment.gate.is_open and now != "open" for environment, now in zip(world.environments, known, strict=True)
+    ]
+    world.up = True
+    for _ in range(20):
+        world.time.now += 3
+        for environment, known_state, has_pause in zip(world.environments, known, paused, strict=True):
+            answer = world.begin(environment)
+            assert isinstance(answer, Wait) or known_state != "open"
+            assert isinstance(answer, Go) or known_state != "closed" or has_pause
+    assert world.table.state == state
+
+
+@pytest.mark.requirement("ISO-12")
+@given(clocks, plans(*MACHINES))
+def test_an_answered_probe_closes_everywhere_within_the_age(ahead: list[float], plan: list[Step]) -> None:
+    """When all is well again the circuit closes by itself, and a moment later nobody waits any more."""
+    world = World(ahead).run(plan)
+    world.up, world.retry_after = True, None
+    for environment in world.environments:
+        environment.client.usual = "well"
+    closed_at = None
+    for _ in range(250):
+        world.time.now += 0.5
+        for environment in world.environments:
+            answer = world.work(environment)
+            if closed_at is not None and world.time.now > closed_at + BLIND:
+                assert isinstance(answer, Go)
+        if closed_at is None and world.table.state == "closed" and not any(e.gate.is_open for e in world.environments):
+            closed_at = world.table.changes[-1][0] if world.table.changes else world.time.now
+    assert closed_at is not None
+
+
+@given(clocks, plans(*PEOPLE))
+def test_isolation_stays_until_restored(ahead: list[float], plan: list[Step]) -> None:
+    """No environment ends it, whatever it knew before."""
+    world = World(ahead).run(plan)
+    for (_, before), (moment, after) in pairwise(world.table.changes):
+        assert before != "isolated" or after == "isolated" or moment in world.restored
