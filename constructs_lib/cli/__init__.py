@@ -1,4 +1,4 @@
-"""The `resilience` command: run a CDK app on this machine, look at it while it runs, and break it.
+"""The `resilience` command: run a CDK app on this machine, break it, and look after it wherever it runs.
 
 Each group of commands is a module of this package that offers `add(subjects)`, and stands in `_GROUPS`.
 """
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import FrameType
 
-from constructs_lib.cli import drill, fault, local
+from constructs_lib.cli import drill, fault, local, quarantine
 from constructs_lib.local.errors import LocalCloudError
+from constructs_lib.operations.errors import OperationError
 
-_GROUPS = (drill, fault, local)
+_GROUPS = (drill, fault, local, quarantine)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,13 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options) or 0)
     except KeyboardInterrupt:
         return 130
-    except LocalCloudError as error:
+    except (LocalCloudError, OperationError) as error:
         print(error, file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         if error.name not in ("boto3", "botocore"):
             raise
-        print("The local cloud needs boto3; install constructs-lib[local].", file=sys.stderr)
+        print("This command needs boto3; install constructs-lib[local].", file=sys.stderr)
         return 1
 
 

@@ -23,7 +23,7 @@ from constructs_lib.runtime.records import stream_arrivals
 
 STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/slack"
 SHARD = "shardId-000000000000"
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NOON = datetime(2024, 11, 21, 12, tzinfo=UTC)
 ADA = "arn:aws:sts::123456789012:assumed-role/operator/ada"
 SOURCE = Source(stream_arn=STREAM, region="eu-west-1", role_arn="arn:aws:iam::123456789012:role/consumer")
 
@@ -160,7 +160,7 @@ class World:
         self.clock = Clock()
         self.bucket = MemoryBucket(self.calls, self.clock)
         self.stream = MemoryStream(self.calls)
-        self._position = 0
+        self.made: list[StreamRecord] = []
 
     def desk(self, by: str = ADA) -> Desk:
         return Desk(self.bucket, by=by, progress=self.said.append, clock=self.clock)
@@ -171,26 +171,27 @@ class World:
 
     def record(self, key: str, data: bytes | None = None, *, tenant: str = "acme") -> StreamRecord:
         """The next record that arrives on the stream."""
-        self._position += 1
-        position = f"{self._position:056d}"
+        number = len(self.made) + 1
         envelope = Envelope(
-            id=f"m-{self._position}",
+            id=f"m-{number}",
             key=key,
             tenant=tenant,
             correlation_id="c",
             created="2026-11-21T03:04:05Z",
-            body={"n": self._position},
+            body={"n": number},
         )
-        return kinesis_record(
+        record = kinesis_record(
             {
-                "SequenceNumber": position,
+                "SequenceNumber": f"{number:056d}",
                 "PartitionKey": key,
                 "Data": envelope.to_json().encode() if data is None else data,
-                "ApproximateArrivalTimestamp": NOON - timedelta(days=2) + timedelta(seconds=self._position),
+                "ApproximateArrivalTimestamp": NOON - timedelta(days=2) + timedelta(seconds=number),
             },
             SHARD,
             SOURCE,
         )
+        self.made.append(record)
+        return record
 
     def by_runtime(self, record: StreamRecord, *, kind: Kind = "permanent", reason: str = "no such channel") -> str:
         """Let the runtime quarantine *record*; returns the object's key."""
