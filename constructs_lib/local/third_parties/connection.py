@@ -18,7 +18,7 @@ from constructs_lib.local.third_parties import answers, message
 from constructs_lib.local.third_parties.calls import Calls, Host
 from constructs_lib.local.third_parties.trust import Trust
 
-# What stands where a certificate is not needed; every other port that is tunnelled to speaks TLS.
+# Tunnels to this port carry plain HTTP, those to any other port TLS.
 _PLAIN_PORT: Final = 80
 _RESET_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
