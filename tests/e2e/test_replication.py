@@ -78,14 +78,17 @@ class Table:
 
     def stream(self, region: str) -> list[tuple[str, Item | None]]:
         """What the stream of one replica shows: kind of change, and the new image."""
+        return [(record["eventName"], record["dynamodb"].get("NewImage")) for record in self.records(region)]
+
+    def records(self, region: str) -> list[dict[str, Any]]:
+        """The stream of one replica."""
         described = self._client("dynamodb", region).describe_table(TableName=self.name)["Table"]
         streams, arn = self._client("dynamodbstreams", region), described["LatestStreamArn"]
         (shard,) = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
         iterator = streams.get_shard_iterator(
             StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
-        records = streams.get_records(ShardIterator=iterator)["Records"]
-        return [(record["eventName"], record["dynamodb"].get("NewImage")) for record in records]
+        return list(streams.get_records(ShardIterator=iterator)["Records"])
 
 
 def item(name: str, /, **attributes: Any) -> Item:
@@ -193,6 +196,23 @@ def test_writes_and_deletions_reach_the_other_region_and_its_stream(
     (status,) = links.status()
     assert {pair.arrived for pair in status.pairs} == {2}
     assert all(pair.latency is not None and 0 < pair.latency < 5000 for pair in status.pairs)
+
+
+def test_what_expires_in_one_region_is_deleted_in_the_other(
+    regions: Regions, linked: Callable[..., GlobalTables]
+) -> None:
+    """By the service where it expired, as its stream says; elsewhere by replication, as if an application had done it."""
+    table = Table(regions, time_to_live="expires")
+    linked(table)
+    # So that only one region's clock decides.
+    regions.client("dynamodb", AWAY).update_time_to_live(
+        TableName=table.name, TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires"}
+    )
+    table.put(HOME, "1", expires={"N": str(int(time.time()) - 1)})
+    eventually(lambda: [kind for kind, _ in table.stream(AWAY)] == ["INSERT", "REMOVE"], seconds=30)
+    assert table.items(HOME) == table.items(AWAY) == []
+    by = {region: table.records(region)[-1].get("userIdentity") for region in (HOME, AWAY)}
+    assert by == {HOME: {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}, AWAY: None}
 
 
 def test_a_partition_ends_with_the_last_writer_in_both_regions(
