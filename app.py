@@ -30,6 +30,8 @@ from constructs import Construct
 
 from configuration import Configuration, ConfigurationError
 from constructs_lib.alarms import OperatorTopic, notify
+from constructs_lib.dependency_dashboard import DependencyDashboard
+from constructs_lib.dependency_isolation import DependencyIsolation, declare_shared
 from constructs_lib.multi_region_api import HealthProbe
 
 HERE = Path(__file__).resolve().parent
@@ -82,6 +84,8 @@ class Region(Stack):
 
         notifiers = {"slack": self.slack, "teams": self.teams}
         streams = {name: notifiers[name]() for name in configuration.dependencies}
+        for name, stream in streams.items():
+            DependencyDashboard(self, f"{name.title()}Dashboard", dependencies=[stream])
         stream_names = {"STREAMS": json.dumps({name: each.stream.stream_name for name, each in streams.items()})}
 
         escalate = self.function("escalation", stream_names)
@@ -97,6 +101,7 @@ class Region(Stack):
                 SagaStep(name="Level2Look", action=escalate, wait=wait, may_complete=True),
             ],
         )
+        declare_shared(self, self.alerts.table_arn, escalation.state_machine, reason="Neither calls a provider.")
         escalation_arn = {"ESCALATION_STATE_MACHINE_ARN": escalation.state_machine.state_machine_arn}
         process_event = self.function("process_event", stream_names | escalation_arn)
         alert_actions = self.function("alert_actions", stream_names)
@@ -225,6 +230,7 @@ def build(app: cdk.App) -> None:
     for name in configuration.regions:
         region = Region(app, f"Alerting-{name}", region=name, configuration=configuration)
         region.add_stack_dependency(tables)
+    cdk.Validations.of(app).add_plugins(DependencyIsolation())
 
 
 def main() -> None:

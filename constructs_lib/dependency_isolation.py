@@ -83,13 +83,14 @@ class _Tree:
     def __init__(self, root: IConstruct) -> None:
         self.parts: dict[str, set[Part]] = {}
         self._paths: dict[Part, str] = {}
-        for construct in root.node.find_all():
+        constructs = root.node.find_all()
+        for construct in constructs:
             if CfnResource.is_cfn_resource(construct):
                 resource = cast("CfnResource", construct)
                 stack = Stack.of(resource)
                 part = Part(stack.template_file, str(stack.resolve(resource.logical_id)))
                 self._paths[part] = resource.node.path
-        for construct in root.node.find_all():
+        for construct in constructs:
             for dependency in _dependencies(construct):
                 inside = construct.node.path
                 self.parts.setdefault(dependency, set()).update(
