@@ -1,5 +1,6 @@
 """What cdk.json says about the alerting system, checked before anything is built from it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,9 @@ class Configuration:
         """Read and check the context of *app*."""
         # What is null in cdk.json does not come through.
         given: Mapping[str, Any] = app.node.get_context("alerting")
+        if domain := app.node.try_get_context("alerting.domain"):
+            # From the command line, where everything is text.
+            given = {**given, "domain": from_text("alerting.domain", domain)}
         local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
         concurrency: Mapping[str, Any] = given.get("reserved_concurrency") or {}
         return cls(
@@ -73,6 +77,14 @@ def standins(url: str) -> Mapping[str, Mapping[str, str]]:
         "notify_slack": {"SLACK_API_URL": f"{url}/slack/api"},
         "notify_teams": {"TEAMS_LOGIN_URL": f"{url}/teams/login", "TEAMS_SERVICE_URL": f"{url}/teams"},
     }
+
+
+def from_text(key: str, text: str) -> Any:
+    """What the JSON *text* says."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{key} must be JSON on the command line, got {text!r} ({error})") from error
 
 
 def one_of(key: str, value: str, allowed: Sequence[str]) -> str:

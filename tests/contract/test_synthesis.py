@@ -87,6 +87,7 @@ def test_regions_are_configuration_only(tmp_path: Path) -> None:
             alerting(domain={"name": "a.example.org", "hosted_zone_id": "Z1", "hosted_zone_name": "example.com"}),
             "alerting.domain: ",
         ),
+        (alerting() | {"alerting.domain": "alerts.example.com"}, "alerting.domain must be JSON on the command line"),
         (alerting(escalation_wait_minutes=0), "escalation_wait_minutes must be a whole number from 1, got 0"),
         (alerting(reserved_concurrency={"ingest": "many", "health": 5}), "ingest must be a whole number from 1"),
         (alerting() | {"target": "moon"}, "target must be one of aws, local; got 'moon'"),
@@ -110,6 +111,15 @@ def test_a_new_account_need_not_reserve_concurrency() -> None:
         template = Template.from_stack(app.node.find_child("Alerting-us-east-1"))  # type: ignore[arg-type]  # a stack
         functions = template.find_resources("AWS::Lambda::Function").values()
         assert [each for each in functions if "ReservedConcurrentExecutions" in each["Properties"]] == []
+
+
+def test_a_domain_can_be_given_for_one_run() -> None:
+    """The command line gives text only."""
+    domain = {"name": "alerts.example.com", "hosted_zone_id": "Z0123456789ABC", "hosted_zone_name": "example.com"}
+    app = cdk.App(context=alerting() | {"alerting.domain": json.dumps(domain)})
+    alerting_app.build(app)
+    template = Template.from_stack(app.node.find_child("Alerting-us-east-1"))  # type: ignore[arg-type]  # a stack
+    template.has_resource_properties("AWS::ApiGatewayV2::DomainName", {"DomainName": "alerts.example.com"})
 
 
 def test_a_wrong_configuration_is_no_stack_trace(tmp_path: Path) -> None:

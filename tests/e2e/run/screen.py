@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from tests.e2e.run.system import System
+from tests.e2e.run.system import DOMAIN, System
 from tests.standins.record import Message, Record
 
 
@@ -41,12 +41,18 @@ class Screen:
         """Say what to look at, and what to try."""
         tenant = system.tenants[0]
         region = system.regions[0]
-        address = system.url(region, f"/v1/endpoints/{tenant.endpoint}/events")
+        path = f"/v1/endpoints/{tenant.endpoint}/events"
+        address, name = system.url(region, path), system.address_by_name(path)
         port = urlsplit(system.cloud.endpoint_url).port
         print(
             f"\nSlack and Teams, with buttons and faults to switch on:  {system.standins.url}/"
             f"\nPost an event of your own:\n"
             f"  curl -d 'Disk is full on web-1' -H 'Content-Type: text/plain' '{address}'"
+            f"\nThe same by name, which leads to the nearest healthy region:\n"
+            f"  curl -d 'Disk is full on web-1' -H 'Content-Type: text/plain' -H 'Host: {DOMAIN['name']}' "
+            f"-H 'X-Client-Region: {region}' '{name}'"
+            f"\nLose that region, and bring it back:  .venv/bin/resilience fault start region {region} --port {port}"
+            f"  and  .venv/bin/resilience fault stop --all --port {port}"
             f"\nLogs of a function:  .venv/bin/resilience local logs --port {port} NotifySlack --follow"
             f"\nWhat differs from AWS here:  .venv/bin/resilience local report --port {port}"
             f"\nCtrl-C stops everything.\n",

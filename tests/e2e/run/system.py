@@ -20,6 +20,8 @@ from tests.standins.third_parties import StandInFaults
 ROOT = Path(__file__).resolve().parents[3]
 # Five minutes between two levels become ten seconds.
 COMPRESSED_WAITS = 1 / 30
+# The name under which the nearest healthy region answers; nobody else knows the zone.
+DOMAIN = {"name": "alerts.example.com", "hosted_zone_id": "Z0123456789ABCDEFGHIJ", "hosted_zone_name": "example.com"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class System:
         with ExitStack() as starting:
             starting.enter_context(self.standins)
             self.cloud = LocalCloud(
-                context={"target": "local", "standins": self.standins.url},
+                context={"target": "local", "standins": self.standins.url, "alerting.domain": json.dumps(DOMAIN)},
                 directory=ROOT,
                 port=self._port,
                 third_parties=[StandInFaults(self.standins)],
@@ -99,9 +101,15 @@ class System:
         self._running.close()
 
     def url(self, region: str, path: str) -> str:
-        """Where *path* of the API of *region* answers."""
-        address = self.cloud.stack(f"Alerting-{region}").outputs["ApiUrl"]
-        return self.cloud.local_url(address).rstrip("/") + path
+        """Where *path* of the API of *region* answers, whatever its name leads to."""
+        resources = self.cloud.stack(f"Alerting-{region}").resources.values()
+        api = next(name for kind, name in resources if kind == "AWS::ApiGatewayV2::Api")
+        return self.cloud.local_url(f"https://{api}.execute-api.{region}.amazonaws.com").rstrip("/") + path
+
+    def address_by_name(self, path: str) -> str:
+        """Where *path* answers for who sends the `Host` header of `DOMAIN`: in the nearest healthy region."""
+        assert self.cloud.route53 is not None
+        return f"{self.cloud.route53.url}{path}"
 
     def homes(self) -> Mapping[str, Home]:
         """Where each tenant's alerts belong."""
