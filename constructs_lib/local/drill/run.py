@@ -21,7 +21,8 @@ from constructs_lib.local.faults.model import Fault
 from constructs_lib.local.faults.notation import in_words
 from constructs_lib.local.faults.plan import Step, schedule
 
-_AT_ONCE: Final = 8
+# Threads are made when they are needed; senders that wait for a lost region must not keep the others waiting.
+_AT_ONCE: Final = 256
 _LOOK_EVERY: Final = 1.0
 _PATIENT_LOOK_EVERY: Final = 0.5
 

@@ -14,7 +14,7 @@ from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.faults.model import Fault
 from tests.e2e.drills import whereabouts
 from tests.e2e.drills.signals import Watchman
-from tests.e2e.run.system import System
+from tests.e2e.run.system import DOMAIN, System
 from tests.standins.server import PortTakenError
 
 # Beside those of `./dev run`, so that both can run at once.
@@ -25,7 +25,10 @@ _TITLE = "Drill "
 # The provider shows it among words of its own.
 _SAMPLE = re.compile(rf"{_TITLE}(\S+)")
 # What stands before a region says so when there is nobody behind it.
-_NOBODY_THERE = (502, 504)
+_NOBODY_THERE = (502, 503, 504)
+# As long as health checks take to see that a region is gone, and caches to forget its address, and then some.
+_SENDER_PATIENCE_SECONDS = 150.0
+_SENDER_PAUSE_SECONDS = 1.0
 
 
 @contextmanager
@@ -75,12 +78,10 @@ class AlertingSubject:
         self._system = system
         self._tenants = {tenant.home.provider: tenant for tenant in system.tenants}
         self._watchman = Watchman(system)
-        self._http = urllib3.PoolManager(maxsize=16, retries=False, timeout=30)
-        # Looked up before the load begins: an address costs several calls.
+        self._http = urllib3.PoolManager(maxsize=256, retries=False, timeout=30)
         self._urls = {
-            (provider, region): system.url(region, f"/v1/endpoints/{tenant.endpoint}/events")
+            provider: system.address_by_name(f"/v1/endpoints/{tenant.endpoint}/events")
             for provider, tenant in self._tenants.items()
-            for region in system.regions
         }
         self._event_ids: dict[str, str] = {}
 
@@ -99,26 +100,36 @@ class AlertingSubject:
         return self._system.cloud.objection(fault)
 
     def send(self, sample: Sample) -> bool:
-        """Post one event; where nobody answers, to the other region, as DNS would have senders do."""
-        regions = [sample.region, *(each for each in self.regions if each != sample.region)]
-        for region in regions:
+        """Post one event by name, so that DNS chooses the region, and again for a while when nobody is there."""
+        deadline = time.monotonic() + _SENDER_PATIENCE_SECONDS
+        while True:
             try:
-                answer = self._http.request(
-                    "POST",
-                    self._urls[sample.dependency, region],
-                    body=f"{_TITLE}{sample.id}".encode(),
-                    headers={"content-type": "text/plain"},
-                )
+                answer = self._post(sample)
             except urllib3.exceptions.HTTPError as error:
-                failure = OSError(f"{region}: {error}")
-                continue
-            if answer.status in _NOBODY_THERE:
-                failure = OSError(f"{region} answered {answer.status}")
-                continue
-            if answer.status == 202:
-                self._event_ids[sample.id] = json.loads(answer.data)["event_id"]
-            return answer.status == 202
-        raise failure
+                failure = f"no answer ({error})"
+            else:
+                if answer.status == 202:
+                    self._event_ids[sample.id] = json.loads(answer.data)["event_id"]
+                if answer.status not in _NOBODY_THERE:
+                    return answer.status == 202
+                failure = f"answered {answer.status}"
+            if time.monotonic() > deadline:
+                raise OSError(f"{failure}, and so for {_SENDER_PATIENCE_SECONDS:.0f} s")
+            time.sleep(_SENDER_PAUSE_SECONDS)
+
+    def _post(self, sample: Sample) -> urllib3.BaseHTTPResponse:
+        return self._http.request(
+            "POST",
+            self._urls[sample.dependency],
+            body=f"{_TITLE}{sample.id}".encode(),
+            headers={
+                "Content-Type": "text/plain",
+                "Host": DOMAIN["name"],
+                "X-Client-Region": sample.region,
+                # Of an event whose answer was lost the second copy is known as one.
+                "X-Event-Id": sample.id,
+            },
+        )
 
     def arrivals(self) -> Sequence[Arrival]:
         """The messages of samples at the providers."""
