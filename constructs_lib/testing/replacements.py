@@ -1,8 +1,8 @@
-"""Refuses changes that would replace what holds data, or what remembers how far it was read.
+"""Refuses changes that would replace what holds data, or what remembers how far it is.
 
 CloudFormation makes a resource anew when its logical id, its type or certain properties change. For most that costs a
-moment; a stream loses its records that way, and an event source mapping begins to read anew, from the start or from
-the end. So a change like that belongs into a migration, not into a deployment.
+moment; but a stream loses its records that way, an event source mapping begins to read anew, from the start or from the
+end, and a state machine loses its running executions. A change like that belongs into a migration of its own.
 """
 
 import json
@@ -25,6 +25,8 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     ),
     "AWS::S3::Bucket": ("BucketName", "BucketNamePrefix", "BucketNamespace"),
     "AWS::SQS::Queue": ("QueueName", "FifoQueue"),
+    "AWS::SecretsManager::Secret": ("Name",),
+    "AWS::StepFunctions::StateMachine": ("StateMachineName", "StateMachineType"),
 }
 
 
