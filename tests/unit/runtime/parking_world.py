@@ -226,11 +226,13 @@ class World:
 
     def handle(self, record: Record) -> None:
         self.called.append(record.id)
+        self.table.step()
         self.time.pass_by(self.seconds_per_call)
         if record.tenant in self.away:
             raise TenantUnavailable("429", retry_after=2)
         self.behaviour.get(record.id, lambda: None)()
         self.done.append(record.id)
+        self.table.step()
 
     def waits(self, tenant: str = "acme") -> list[str]:
         """The positions of a tenant's parked records, in order."""
@@ -248,10 +250,12 @@ class World:
 class Actors:
     """Lets actors run side by side, one at a time: *choose* says who goes on at every step, and who dies.
 
-    *choose* is given the names of those that go on; it returns one, and whether that one crashes now.
+    *choose* is given the names of those that go on; it returns one, and whether that one crashes now. With *restarts*
+    one that has crashed begins anew.
     """
 
     choose: Callable[[list[str]], tuple[str, bool]]
+    restarts: bool = False
     _current: str = ""
     _alive: dict[str, threading.Semaphore] = field(default_factory=dict)
     _doomed: set[str] = field(default_factory=set)
@@ -290,13 +294,17 @@ class Actors:
 
     def _live(self, name: str, act: Callable[[], None]) -> None:
         self._alive[name].acquire()
-        try:
-            act()
-        except Crash:
-            self.crashed.append(name)
-        except BaseException as error:  # noqa: BLE001 - shown by the one who waits
-            self._errors.append(error)
-        self._doomed.discard(name)
+        goes_on = True
+        while goes_on:
+            goes_on = False
+            try:
+                act()
+            except Crash:
+                self.crashed.append(name)
+                self._doomed.discard(name)
+                goes_on = self.restarts
+            except BaseException as error:  # noqa: BLE001 - shown by the one who waits
+                self._errors.append(error)
         del self._alive[name]
         if not self._alive:
             self._current = ""

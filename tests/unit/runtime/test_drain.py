@@ -80,7 +80,12 @@ def test_pauses_grow_for_a_tenant_that_says_nothing_and_begin_anew_when_it_is_ba
     world = World(behaviour={"1": raising(*[TenantUnavailable("gone")] * 9, None)})
     at: list[float] = []
     behave = world.behaviour["1"]
-    world.behaviour["1"] = lambda: (at.append(world.time.seconds), behave())
+
+    def be_asked() -> None:
+        at.append(world.time.seconds)
+        behave()
+
+    world.behaviour["1"] = be_asked
     pile(world, 1)
     while not world.done and world.time.seconds < ARRIVED + 3_600:
         begun = world.time.seconds

@@ -1,5 +1,7 @@
 """Putting a tenant's records aside: marker and rows are never one without the other."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from constructs_lib.runtime import parking
@@ -161,16 +163,12 @@ def test_two_shards_that_park_for_one_tenant_at_once_lose_nothing() -> None:
     actors = Actors(choose=lambda names: (names[next(turn) % len(names)], False))
     world = World()
     world.table.step = actors.step
-    actors.run(
-        {
-            "shard 1": lambda: (
-                [world.park(parked(position, arrived=ARRIVED - position)) for position in (1, 3, 5)] and None
-            ),
-            "shard 2": lambda: (
-                [world.park(parked(position, arrived=ARRIVED - position)) for position in (2, 4, 6)] and None
-            ),
-        }
-    )
+
+    def park(positions: Sequence[int]) -> None:
+        for position in positions:
+            world.park(parked(position, arrived=ARRIVED - position))
+
+    actors.run({"shard 1": lambda: park((1, 3, 5)), "shard 2": lambda: park((2, 4, 6))})
     assert world.waits() == ["1", "2", "3", "4", "5", "6"]
     assert world.store.markers()["=acme"].oldest == ARRIVED - 6
 
