@@ -50,6 +50,14 @@ def test_a_function_is_found_by_a_part_of_its_name_wherever_it_is() -> None:
     assert names(FunctionFault(function="NotifyTeams2B", mode="raises", region=HOME)) == [(HOME, "NotifyTeams2B")]
 
 
+def test_a_whole_name_is_not_taken_for_a_part_of_another() -> None:
+    """Of two whose names begin alike the shorter can be named too."""
+    kind = "AWS::Lambda::Function"
+    two = Targets([Stack(HOME, {"Charge": (kind, "charge"), "ChargeBack": (kind, "charge-back")})])
+
+    assert [each.name for each in two.functions(FunctionFault(function="charge", mode="raises"))] == ["charge"]
+
+
 def test_a_record_goes_to_a_stream_or_a_queue() -> None:
     """A queue is known by its name, not its address."""
     assert names(PoisonRecord(where="slack", region=HOME)) == [(HOME, "SlackStream3C")]
@@ -176,6 +184,16 @@ def test_third_parties_fail_by_whoever_knows_them(world: World) -> None:
     assert (world.slack.now, world.mail.now) == ({"a": slack}, {"b": mail})
     world.change(b=mail)
     assert (world.slack.now, world.mail.now) == ({}, {"b": mail})
+
+
+def test_the_first_who_can_carries_a_fault_out_alone() -> None:
+    """A stand-in is not bypassed by the way out, nor broken twice."""
+    first, second = Carrier("slack"), Carrier("slack")
+    fault = ThirdParty(where="slack", mode="down")
+
+    FirstWho([first, second]).apply({"a": fault})
+
+    assert (first.now, second.now) == ({"a": fault}, {})
 
 
 def test_what_nobody_can_carry_out_does_not_begin(world: World) -> None:

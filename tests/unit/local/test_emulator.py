@@ -119,6 +119,17 @@ def test_functions_an_earlier_run_left_behind_are_ended(tmp_path: Path) -> None:
         earlier._process.stdin.close()
 
 
+def test_functions_are_whole_again_after_a_start(tmp_path: Path) -> None:
+    """What an earlier run that was killed had broken is not broken any more."""
+    Emulator(tmp_path, port=0).break_functions({"orders": {"mode": "raises"}})
+    one = Emulator(tmp_path, port=0)
+    one.start()
+    try:
+        assert not (tmp_path / "function-faults.json").exists()
+    finally:
+        one.stop()
+
+
 def test_a_process_that_only_inherited_the_number_is_left_alone(tmp_path: Path) -> None:
     """A stale process id may belong to somebody else by now: it is looked at before anything is ended."""
     (tmp_path / "emulator.pid").write_text(str(os.getpgrp()))

@@ -49,6 +49,12 @@ def test_what_was_chosen_on_the_page_stays_when_other_faults_change(standins: St
 
     assert standins.faults.of("teams").mode == "garbled"
 
+    faults.apply({"a": ThirdParty(where="slack", mode="down")})
+    standins.fault("slack", "up")
+    faults.apply({"a": ThirdParty(where="slack", mode="down"), "b": ThirdParty(where="teams", mode="slow")})
+
+    assert standins.faults.of("slack").mode == "up"
+
 
 def test_who_is_not_here_is_said_with_those_who_are(faults: StandInFaults) -> None:
     """For the message of whoever asks."""
