@@ -12,10 +12,11 @@ _LOCAL_PORT = 4566
 Run = Callable[[argparse.Namespace], int | None]
 
 
-def add_place(command: argparse.ArgumentParser) -> None:
-    """Give *command* the options that say where, and which dependency."""
+def add_place(command: argparse.ArgumentParser, *, names_dependency: bool = True) -> None:
+    """Give *command* the options that say where, and, unless it has an argument for it, which dependency."""
     where = command.add_argument_group("where")
-    where.add_argument("--dependency", metavar="NAME", help="as its construct is called")
+    if names_dependency:
+        where.add_argument("--dependency", metavar="NAME", help="as its construct is called")
     where.add_argument("--stack", metavar="NAME", help="CloudFormation stack it is in; default: any")
     where.add_argument("--region", help="default: that of your AWS settings; in a local cloud, every region")
     where.add_argument("--local", action="store_true", help="in the local cloud, instead of on AWS")
@@ -31,9 +32,9 @@ def place_of(options: argparse.Namespace) -> Place:
         OperationError: If no region is known.
         LocalCloudError: If no local cloud runs there.
     """
-    if options.local or options.port is not None:
-        return in_local_cloud(options.port or _LOCAL_PORT, options.region)
-    return on_aws(options.region)
+    if options.port is not None:
+        return in_local_cloud(options.port, options.region)
+    return in_local_cloud(_LOCAL_PORT, options.region) if options.local else on_aws(options.region)
 
 
 def explaining(run: Run) -> Run:
