@@ -38,6 +38,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("cdk_app", "Command that synthesizes the CDK app under test.", default="python app.py")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of tests that start the local cloud."""
+    config.addinivalue_line("markers", "local_cloud: the test starts the local cloud (minutes, not seconds)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test that asks for the local cloud, so that `-m "not local_cloud"` runs the quick ones only."""
+    for item in items:
+        if "local_cloud" in getattr(item, "fixturenames", ()):
+            item.add_marker("local_cloud")
+
+
 @pytest.fixture(scope="session")
 def cdk_app(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> "Assembly":
     """The app, synthesized once per test run with the context of its `cdk.json`."""

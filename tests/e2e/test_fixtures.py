@@ -96,6 +96,15 @@ def test_an_app_that_does_not_synthesize_is_shown_with_what_it_said(folder: Path
     assert "no such stage" in done.stdout
 
 
+def test_quick_tests_can_be_run_alone(folder: Path) -> None:
+    """A test that asks for the local cloud, by itself or by `faults`, has a mark to leave it out by."""
+    quick = "def test_quick():\n    pass\n\ndef test_broken(faults):\n    pass\n"
+    (folder / "test_quick.py").write_text(quick)
+    done = run(folder, "--strict-markers", "-m", "not local_cloud")
+
+    assert "1 passed, 5 deselected" in done.stdout, done.stdout + done.stderr
+
+
 def test_a_missing_extra_is_one_sentence(folder: Path) -> None:
     """Where boto3 is not installed, the tests fail and say how to get it; they do not pass by being skipped."""
     (folder / "conftest.py").write_text(WITHOUT_THE_EXTRA)
@@ -105,10 +114,10 @@ def test_a_missing_extra_is_one_sentence(folder: Path) -> None:
     assert "local_cloud needs boto3; install constructs-lib[local,testing]." in done.stdout
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    """pytest in *folder*, with this environment's plugin and none of this project's configuration."""
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """pytest with *options* in *folder*, with this environment's plugin and none of this project's configuration."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))},
         capture_output=True,
