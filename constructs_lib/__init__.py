@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from constructs_lib.dependency_dashboard import DependencyDashboard
+    from constructs_lib.dependency_isolation import DependencyIsolation
     from constructs_lib.global_table import GlobalTable
     from constructs_lib.idempotent_consumer import IdempotentConsumer
-    from constructs_lib.isolated_dependency_stream import IsolatedDependencyStream
+    from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
     from constructs_lib.multi_region_api import MultiRegionApi
     from constructs_lib.python_function import PythonFunction
     from constructs_lib.saga_state_machine import SagaStateMachine, SagaStep
 
 __all__ = [
+    "CallPolicy",
+    "DependencyDashboard",
+    "DependencyIsolation",
     "GlobalTable",
     "IdempotentConsumer",
     "IsolatedDependencyStream",
@@ -28,9 +33,13 @@ __all__ = [
     "PythonFunction",
     "SagaStateMachine",
     "SagaStep",
+    "StreamCapacity",
 ]
 
 _HOMES = {
+    "CallPolicy": "isolated_dependency_stream",
+    "DependencyDashboard": "dependency_dashboard",
+    "DependencyIsolation": "dependency_isolation",
     "GlobalTable": "global_table",
     "IdempotentConsumer": "idempotent_consumer",
     "IsolatedDependencyStream": "isolated_dependency_stream",
@@ -38,6 +47,7 @@ _HOMES = {
     "PythonFunction": "python_function",
     "SagaStateMachine": "saga_state_machine",
     "SagaStep": "saga_state_machine",
+    "StreamCapacity": "isolated_dependency_stream",
 }
 
 

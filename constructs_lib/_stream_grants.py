@@ -9,6 +9,8 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
+from constructs_lib._quarantine_lifetime import PARKED
+
 # What Lambda needs to poll a stream (Lambda developer guide, "Using Lambda with Kinesis"), for this stream alone.
 _POLL = (
     "kinesis:DescribeStream",
@@ -17,9 +19,6 @@ _POLL = (
     "kinesis:GetShardIterator",
     "kinesis:ListShards",
 )
-
-# Where the runtime puts what is parked and too large for an item of the state table.
-_PARKED = "parked/*"
 
 
 def let_consume(consumer: lambda_.Function, stream: kinesis.IStream, bucket: s3.IBucket) -> iam.Grant:
@@ -30,7 +29,7 @@ def let_consume(consumer: lambda_.Function, stream: kinesis.IStream, bucket: s3.
     return (
         _grant(consumer, _POLL, stream.stream_arn)
         .combine(_in_bucket(consumer, bucket, ["s3:PutObject"], "*"))
-        .combine(_in_bucket(consumer, bucket, ["s3:GetObject"], _PARKED))
+        .combine(_in_bucket(consumer, bucket, ["s3:GetObject"], f"{PARKED}*"))
         .combine(_grant(consumer, ["s3:ListBucket"], bucket.bucket_arn, conditions=_own_account(bucket)))
     )
 

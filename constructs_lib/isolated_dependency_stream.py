@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import jsii
-from aws_cdk import Duration, RemovalPolicy, Stack, Token
+from aws_cdk import Duration, RemovalPolicy, Stack, Token, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -18,6 +18,7 @@ from constructs_lib._checks import between, matches
 from constructs_lib._claims import claim
 from constructs_lib._dependency_parts import part_of_dependency
 from constructs_lib._dependency_state import drain_schedule, let_use_state, state_table
+from constructs_lib._quarantine_lifetime import QuarantineLifetime
 from constructs_lib._stream_alarms import StreamAlarms
 from constructs_lib._stream_capacity import StreamCapacity
 from constructs_lib._stream_checks import check_concurrency, check_times
@@ -73,6 +74,9 @@ class IsolatedDependencyStream(Construct):
         drain: What has parked records looked after.
         metrics: Everything CloudWatch knows about this dependency.
 
+    Synthesis fails where a lifecycle rule that was added to the quarantine would delete what still waits for people, or
+    is parked.
+
     Raises:
         ValueError: If an option is out of range, two times collide, *consumer* has too little concurrency reserved, or
             none although the stream's capacity is on demand, or *consumer* works for another stream or queue already.
@@ -112,6 +116,7 @@ class IsolatedDependencyStream(Construct):
 
         self.consumer = consumer
         self.quarantine = Quarantine(self, "Quarantine")
+        Validations.of(self).add_plugins(QuarantineLifetime(self.quarantine.bucket, hold_at_most=hold_at_most))
         self.stream: kinesis.IStream = _stream(self, capacity, retention)
         self.state_table: dynamodb.ITable = state_table(self)
         granted = let_consume(consumer, self.stream, self.quarantine.bucket)
