@@ -394,6 +394,17 @@ def test_messages_keep_their_framing(world: World) -> None:
         assert one.recv(10) == b""
 
 
+def test_what_is_meant_for_the_proxy_goes_no_further(world: World) -> None:
+    """Nobody outside learns of it."""
+    with world.connection() as one:
+        secret = "Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic YTpi\r\nConnection: keep-alive"
+        one.sendall(f"GET {world.url('http')} HTTP/1.1\r\nHost: a\r\n{secret}\r\n\r\n".encode())
+        assert read_head(one).startswith(b"HTTP/1.1 201 ")
+
+    ((_, _, arrived, _),) = world.seen("http")
+    assert arrived == {"Host": "a", "Connection": "close"}
+
+
 def test_a_fault_answers_whoever_asks_before_sending_at_once(world: World) -> None:
     """Waiting for a body that is only sent when it is asked for would last for ever."""
     world.fault("down")

@@ -1,4 +1,5 @@
 import datetime
+import ipaddress
 import ssl
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,24 @@ def test_a_host_is_believed_by_who_trusts_the_authority(host: str) -> None:
     with pytest.raises(VerificationError):
         verifiers.build_server_verifier(x509.DNSName("www.example.com")).verify(leaf, [])
     assert issuer.not_valid_before_utc < datetime.datetime.now(datetime.UTC) < issuer.not_valid_after_utc
+
+
+def test_an_address_is_believed_as_a_name_is() -> None:
+    """Some hosts are called by number."""
+    authority = Authority()
+    issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
+    leaf = x509.load_pem_x509_certificate(authority.vouch("192.0.2.1").encode())
+    address = x509.IPAddress(ipaddress.ip_address("192.0.2.1"))
+
+    PolicyBuilder().store(Store([issuer])).build_server_verifier(address).verify(leaf, [])
+
+
+def test_a_host_is_vouched_for_as_a_server() -> None:
+    """Not every checker takes a certificate that does not say so."""
+    leaf = x509.load_pem_x509_certificate(Authority().vouch("api.example.com").encode())
+
+    purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [ExtendedKeyUsageOID.SERVER_AUTH]
 
 
 def test_an_authority_believes_in_itself_alone() -> None:
