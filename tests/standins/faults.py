@@ -1,7 +1,7 @@
 """Ways for a provider to fail."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -32,20 +32,27 @@ class Fault:
 
 
 class Faults:
-    """The behaviour of each provider."""
+    """The behaviour of each provider, and of single workspaces at one: `slack/acme`.
 
-    def __init__(self, record: Record, providers: tuple[str, ...]) -> None:
+    Args:
+        record: Is told of changes.
+        providers: Their names.
+        divided: Those that know from whose workspace a call comes.
+    """
+
+    def __init__(self, record: Record, providers: tuple[str, ...], *, divided: tuple[str, ...] = ()) -> None:
         self._record = record
+        self._divided = divided
         self._faults = dict.fromkeys(providers, Fault())
 
     def set(self, provider: str, fault: Fault) -> None:
-        """Change how *provider* behaves, from the next request on; what hangs is let go.
+        """Change how *provider*, or a workspace at one, behaves from the next request on; what hangs is let go.
 
         Raises:
             ValueError: There is no such provider or mode, or a number is below 0.
         """
-        if provider not in self._faults:
-            raise ValueError(f"provider must be one of {', '.join(self._faults)}, got {provider!r}")
+        if not self.knows(provider):
+            raise ValueError(f"provider must be one of {', '.join(self.names)}, got {provider!r}")
         if fault.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {fault.mode!r}")
         for name, number in (("milliseconds", fault.milliseconds), ("retry_after", fault.retry_after)):
@@ -54,14 +61,26 @@ class Faults:
         self._faults[provider] = fault
         self._record.touched()
 
-    def of(self, provider: str) -> Fault:
-        """How *provider* behaves."""
-        return self._faults[provider]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can fail."""
+        providers = tuple(name for name in self._faults if "/" not in name)
+        return (*providers, *(f"{provider}/<workspace>" for provider in self._divided))
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a provider, or may be a workspace, of that name."""
+        provider, slash, workspace = name.partition("/")
+        return provider in self._divided and bool(workspace) if slash else name in self._faults
+
+    def of(self, provider: str, workspace: str = "") -> Fault:
+        """How *provider* behaves to calls from that workspace."""
+        own = self._faults.get(f"{provider}/{workspace}", Fault())
+        return self._faults[provider] if own.mode == "up" else own
 
     def clear(self) -> None:
-        """Have every provider behave."""
-        for provider in self._faults:
-            self.set(provider, Fault())
+        """Have everybody behave."""
+        for name in self._faults:
+            self.set(name, Fault())
 
     def to_json(self) -> Mapping[str, dict[str, Any]]:
         """As JSON."""
@@ -77,27 +96,38 @@ class FaultGate:
         faults: How it behaves.
         record: Counts what does not get through.
         throttled_body: JSON of the provider's answer when it limits the rate.
+        workspace_of: Tells from the Authorization header whose call it is. Default: nobody knows.
     """
 
     def __init__(
-        self, app: ASGIApp, provider: str, faults: Faults, record: Record, *, throttled_body: Mapping[str, Any]
+        self,
+        app: ASGIApp,
+        provider: str,
+        faults: Faults,
+        record: Record,
+        *,
+        throttled_body: Mapping[str, Any],
+        workspace_of: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._app = app
         self._provider = provider
         self._faults = faults
         self._record = record
         self._throttled_body = throttled_body
+        self._workspace_of = workspace_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        fault = self._faults.of(self._provider)
+        headers: dict[bytes, bytes] = dict(scope.get("headers", ()))
+        workspace = self._workspace_of(headers.get(b"authorization", b"").decode(errors="replace"))
+        fault = self._faults.of(self._provider, workspace)
         if scope["type"] != "http" or fault.mode == "up":
             await self._app(scope, receive, send)
         elif fault.mode == "slow":
             await self._app(scope, receive, _late(send, fault.milliseconds / 1_000))
         else:
             self._record.called(self._provider, "faulted")
-            while fault.mode == "hang" and self._faults.of(self._provider) is fault:
+            while fault.mode == "hang" and self._faults.of(self._provider, workspace) is fault:
                 await asyncio.sleep(0.02)
             if fault.mode in ("hang", "refuse"):
                 await _break_off(send)

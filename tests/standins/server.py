@@ -20,7 +20,7 @@ from tests.standins.buttons import NoSuchButtonError, interaction, send
 from tests.standins.faults import Fault, FaultGate, Faults, Mode
 from tests.standins.page import LivePage
 from tests.standins.record import Record
-from tests.standins.slack import BOT_TOKEN, SIGNING_SECRET, SlackStandIn
+from tests.standins.slack import BOT_TOKEN, SIGNING_SECRET, SlackStandIn, token_of, workspace_of
 from tests.standins.sns import SnsStandIn
 from tests.standins.teams import APP_ID, APP_PASSWORD, DIRECTORY, TeamsStandIn
 
@@ -54,7 +54,7 @@ class StandIns:
     def __init__(self, port: int = 4581, *, interactions_url: str | Mapping[str, str] | None = None) -> None:
         self.interactions_url = interactions_url
         self.record = Record()
-        self.faults = Faults(self.record, ("slack", "teams"))
+        self.faults = Faults(self.record, ("slack", "teams"), divided=("slack",))
         self.slack = SlackStandIn(self.record)
         self.teams = TeamsStandIn(self.record)
         self._port = port
@@ -70,6 +70,10 @@ class StandIns:
         """What the secret with Slack's bot tokens holds for one tenant."""
         return {"bot_token": BOT_TOKEN}
 
+    def slack_tokens_of(self, workspace: str) -> dict[str, str]:
+        """What that secret holds for a tenant whose workspace can be told from others."""
+        return {"bot_token": token_of(workspace)}
+
     @property
     def slack_signing_secret(self) -> str:
         """The text of the secret with Slack's signing secret."""
@@ -81,7 +85,7 @@ class StandIns:
         return {"app_id": APP_ID, "app_password": APP_PASSWORD, "directory": DIRECTORY}
 
     def fault(self, provider: str, mode: Mode, *, milliseconds: int = 1_000, retry_after: int = 2) -> None:
-        """Have `slack` or `teams` behave in that way from now on; see `Fault`."""
+        """Have `slack`, `teams` or a workspace, `slack/acme`, behave in that way from now on; see `Fault`."""
         self.faults.set(provider, Fault(mode=mode, milliseconds=milliseconds, retry_after=retry_after))
 
     def press(self, message_id: str, action_id: str, user: str = "ada") -> int:
@@ -131,7 +135,12 @@ class StandIns:
 
     def _app(self) -> Starlette:
         slack = FaultGate(
-            self.slack.app, "slack", self.faults, self.record, throttled_body={"ok": False, "error": "ratelimited"}
+            self.slack.app,
+            "slack",
+            self.faults,
+            self.record,
+            throttled_body={"ok": False, "error": "ratelimited"},
+            workspace_of=workspace_of,
         )
         too_many = {"error": {"code": "TooManyRequests", "message": "API calls quota exceeded"}}
         teams = FaultGate(self.teams.app, "teams", self.faults, self.record, throttled_body=too_many)

@@ -19,6 +19,17 @@ TEAM = "T0STANDIN"
 _PAGE_SIZE = 999
 
 
+def token_of(workspace: str) -> str:
+    """The bot token of a workspace."""
+    return f"{BOT_TOKEN}-{workspace}"
+
+
+def workspace_of(authorization: str) -> str:
+    """Whose token an Authorization header carries; empty where it is nobody's."""
+    prefix = f"Bearer {token_of('')}"
+    return authorization.removeprefix(prefix) if authorization.startswith(prefix) else ""
+
+
 class _RefusedError(Exception):
     """Slack will not do it; most of its refusals have the HTTP status 200."""
 
@@ -33,11 +44,11 @@ class _RefusedError(Exception):
 
 
 class SlackStandIn:
-    """One workspace.
+    """Slack, with as many workspaces as there are tokens of.
 
     Attributes:
         refusals: Error name by channel: every write to such a channel is answered with it. `ratelimited` answers 429.
-        tokens: Bot tokens that serve.
+        tokens: Bot tokens that serve, beside those of workspaces.
     """
 
     def __init__(self, record: Record) -> None:
@@ -67,7 +78,7 @@ class SlackStandIn:
         header = request.headers.get("authorization", "")
         if not header.startswith("Bearer "):
             raise _RefusedError("not_authed")
-        if header.removeprefix("Bearer ") not in self.tokens:
+        if not workspace_of(header) and header.removeprefix("Bearer ") not in self.tokens:
             raise _RefusedError("invalid_auth")
 
     async def _read(self, method: str, request: Request) -> Response:

@@ -30,8 +30,8 @@ class StandInFaults:
 
     def objection(self, fault: ThirdParty) -> str | None:
         """Why *fault* cannot happen to them; None if it can."""
-        names = self._standins.faults.to_json()
-        return None if fault.where in names else f"stand-ins are {', '.join(names)}"
+        known = self._standins.faults
+        return None if known.knows(fault.where) else f"stand-ins are {', '.join(known.names)}"
 
     def apply(self, faults: Mapping[str, ThirdParty]) -> None:
         """Make exactly *faults* happen, beside what was chosen on the stand-ins' own page."""

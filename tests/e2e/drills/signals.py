@@ -16,7 +16,7 @@ from constructs_lib.local.logs import log_groups
 from tests.e2e.drills.whereabouts import resources
 from tests.e2e.run.system import System
 
-METRICS = ("RecordsHeld", "RecordsQuarantined")
+METRICS = ("RecordsHeld", "RecordsParked", "RecordsQuarantined")
 # Route 53 waits as long for an answer, and believes a failure when it comes in a row.
 _HEALTH_SECONDS = 4.0
 _FAILURES = 3

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 
 import urllib3
@@ -14,7 +14,7 @@ from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.local.faults.model import Fault
 from tests.e2e.drills import whereabouts
 from tests.e2e.drills.signals import Watchman
-from tests.e2e.run.system import DOMAIN, System
+from tests.e2e.run.system import DOMAIN, DemoTenant, System
 from tests.standins.server import PortTakenError
 
 # Beside those of `./dev run`, so that both can run at once.
@@ -32,12 +32,12 @@ _SENDER_PAUSE_SECONDS = 1.0
 
 
 @contextmanager
-def alerting(progress: Callable[[str], None]) -> Iterator["AlertingSubject"]:
+def alerting(progress: Callable[[str], None], *, neighbour: bool = False) -> Iterator["AlertingSubject"]:
     """The running alerting system; nobody escalates, so that messages are all there is."""
     with ExitStack() as running:
         try:
             system = running.enter_context(
-                System(port=PORT, standins_port=STANDINS_PORT, escalates=False, progress=progress)
+                System(port=PORT, standins_port=STANDINS_PORT, escalates=False, progress=progress, neighbour=neighbour)
             )
         except PortTakenError as error:
             raise LocalCloudError(str(error)) from error
@@ -45,6 +45,11 @@ def alerting(progress: Callable[[str], None]) -> Iterator["AlertingSubject"]:
         progress("Starting every function once")
         warm_up(subject)
         yield subject
+
+
+def with_a_neighbour(progress: Callable[[str], None]) -> AbstractContextManager["AlertingSubject"]:
+    """The same, with a second workspace at Slack: `slack/initech`."""
+    return alerting(progress, neighbour=True)
 
 
 def warm_up(subject: "AlertingSubject") -> None:
@@ -68,7 +73,7 @@ def warm_up(subject: "AlertingSubject") -> None:
 
 
 class AlertingSubject:
-    """The running alerting system; its dependencies are the providers, each with one tenant.
+    """The running alerting system; its dependencies are the providers, each with one tenant, and further workspaces.
 
     Args:
         system: Already running.
@@ -76,7 +81,10 @@ class AlertingSubject:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._tenants = {tenant.home.provider: tenant for tenant in system.tenants}
+        self._tenants: dict[str, DemoTenant] = {}
+        for tenant in system.tenants:
+            provider = tenant.home.provider
+            self._tenants[f"{provider}/{tenant.tenant}" if provider in self._tenants else provider] = tenant
         self._watchman = Watchman(system)
         self._http = urllib3.PoolManager(maxsize=256, retries=False, timeout=30)
         self._urls = {
@@ -87,7 +95,7 @@ class AlertingSubject:
 
     @property
     def dependencies(self) -> Sequence[str]:
-        """The providers."""
+        """The providers; a second tenant at one of them is one more."""
         return tuple(self._tenants)
 
     @property

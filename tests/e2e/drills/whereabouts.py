@@ -1,4 +1,4 @@
-"""Where an event is that has not arrived: in a queue, on a stream, in a dead-letter queue, or in quarantine."""
+"""Where an event is that has not arrived: in a queue, on a stream, parked, in a dead-letter queue, or in quarantine."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping
@@ -19,7 +19,8 @@ def find(system: System, event_ids: Collection[str]) -> dict[str, Place]:
     for region in system.regions:
         for place, text in _texts(system, region):
             found.update({each: place for each in event_ids if each in text})
-        for place, alert_id in (*_on_streams(system, region), *_in_quarantine(system, region)):
+        kept = (*_on_streams(system, region), *_parked(system, region), *_in_quarantine(system, region))
+        for place, alert_id in kept:
             found.update(dict.fromkeys(events_of.get(alert_id, ()), place))
     return found
 
@@ -68,7 +69,19 @@ def _records(client: Any, iterator: str) -> Iterator[Mapping[str, Any]]:
         iterator = answer["NextShardIterator"]
 
 
-def _key(data: bytes) -> str | None:
+def _parked(system: System, region: str) -> Iterator[tuple[Place, str]]:
+    """What waits for its tenant; the stand-ins' records are small, so the rows hold them."""
+    client = system.cloud.client("dynamodb", region)
+    for key, table in resources(system, region, "AWS::DynamoDB::Table"):
+        if "State" not in key:
+            continue
+        for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+            for item in page["Items"]:
+                if item["pk"]["S"].startswith("tenant#") and (alert := _key(item["payload"]["S"])) is not None:
+                    yield "waiting", alert
+
+
+def _key(data: bytes | str) -> str | None:
     try:
         envelope = json.loads(data)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The alerting system on this machine: local cloud, stand-ins for the providers, and two demo tenants."""
+"""The alerting system on this machine: local cloud, stand-ins for the providers, and demo tenants."""
 
 import json
 import secrets
@@ -47,20 +47,29 @@ class System:
         standins_port: Of the stand-ins; 0 picks a free one.
         escalates: Whether alerts that nobody acknowledges call more people, with waits compressed.
         progress: Called with a short line for each step.
+        neighbour: Whether there is a second tenant at Slack, with a workspace of its own. Default: no.
 
     Attributes:
         cloud: The local cloud.
         standins: The providers.
-        tenants: One at each provider.
+        tenants: One at each provider, and the neighbour.
     """
 
-    def __init__(self, *, port: int, standins_port: int, escalates: bool, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        *,
+        port: int,
+        standins_port: int,
+        escalates: bool,
+        progress: Callable[[str], None],
+        neighbour: bool = False,
+    ) -> None:
         self._port = port
         self._escalates = escalates
         self._progress = progress
         self._running = ExitStack()
         self.standins = StandIns(port=standins_port)
-        self.tenants = (
+        self.tenants: tuple[DemoTenant, ...] = (
             DemoTenant(tenant="acme", endpoint=secrets.token_urlsafe(), home=Home(provider="slack", target="C0ACME")),
             DemoTenant(
                 tenant="globex",
@@ -68,6 +77,9 @@ class System:
                 home=Home(provider="teams", target="19:globex@thread.v2"),
             ),
         )
+        if neighbour:
+            home = Home(provider="slack", target="C0INITECH")
+            self.tenants = (*self.tenants, DemoTenant(tenant="initech", endpoint=secrets.token_urlsafe(), home=home))
 
     def __enter__(self) -> Self:
         """Start it all; on an error, or when interrupted, stop again what was started."""
@@ -81,7 +93,7 @@ class System:
                 progress=self._progress,
             )
             starting.enter_context(self.cloud)
-            self._progress("Adding two tenants and the providers' secrets")
+            self._progress("Adding tenants and the providers' secrets")
             self.regions = tuple(region for region in self.cloud.regions if f"Alerting-{region}" in self._names())
             self.standins.interactions_url = {
                 region: self.url(region, "/slack/interactions") for region in self.regions
@@ -142,7 +154,7 @@ class System:
     def _fill_secrets(self) -> None:
         values: Mapping[str, Any] = {
             "alerting/slack-tokens": {
-                "tenants": {each.tenant: self.standins.slack_tokens_secret for each in self.tenants}
+                "tenants": {each.tenant: self.standins.slack_tokens_of(each.tenant) for each in self.tenants}
             },
             "alerting/teams-credentials": self.standins.teams_credentials_secret,
             "alerting/slack-signing": self.standins.slack_signing_secret,

@@ -76,6 +76,25 @@ def test_each_fault_looks_as_it_does_on_the_wire(standins: StandIns, http: urlli
     assert ask(http, f"{standins.url}/teams/v3/conversations/19:x/activities", {})[0] == 401
 
 
+def test_a_fault_of_one_workspace_is_nobody_elses(standins: StandIns, http: urllib3.PoolManager) -> None:
+    """Calls tell whose they are by their token; a fault of the provider's own still hits everybody."""
+
+    def status(token: str) -> int:
+        url = f"{standins.url}/slack/api/chat.postMessage"
+        return ask(http, url, MESSAGE, Authorization=f"Bearer {token}")[0]
+
+    acme, globex = (standins.slack_tokens_of(name)["bot_token"] for name in ("acme", "globex"))
+    standins.fault("slack/acme", "throttled")
+    assert [status(token) for token in (acme, globex, "xoxb-standin")] == [429, 200, 200]
+    standins.fault("slack", "down")
+    assert [status(token) for token in (acme, globex)] == [429, 503]
+    standins.fault("slack/acme", "up")
+    standins.fault("slack", "up")
+    assert status(acme) == 200
+    with pytest.raises(ValueError, match="provider must be one of slack, teams, slack/<workspace>, got 'teams/acme'"):
+        standins.fault("teams/acme", "down")
+
+
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -59,4 +59,4 @@ def test_what_was_chosen_on_the_page_stays_when_other_faults_change(standins: St
 def test_who_is_not_here_is_said_with_those_who_are(faults: StandInFaults) -> None:
     """For the message of whoever asks."""
     assert faults.objection(ThirdParty(where="slack", mode="down")) is None
-    assert faults.objection(ThirdParty(where="pager", mode="down")) == "stand-ins are slack, teams"
+    assert faults.objection(ThirdParty(where="pager", mode="down")) == "stand-ins are slack, teams, slack/<workspace>"
