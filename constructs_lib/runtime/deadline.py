@@ -32,16 +32,34 @@ class Deadline:
 
     Args:
         context: Of the running invocation.
+
+    Attributes:
+        timeout_seconds: The function's time-out, as far as the invocation can tell.
     """
 
     def __init__(self, context: InvocationContext) -> None:
         self._remaining = context.get_remaining_time_in_millis
+        self.timeout_seconds = self._remaining() / 1_000
         self._reserve = min(_RESERVE_MILLIS, self._remaining() * _RESERVE_SHARE)
-        self._longest = 0
+        self._longest = 0.0
 
     def leaves_time(self, *, after_seconds: float = 0.0) -> bool:
         """Return whether a piece of work begun after a pause of so many seconds would still end in time."""
         return self._remaining() - after_seconds * 1_000 > self._reserve + self._longest
+
+    @property
+    def seconds_to_reserve(self) -> float:
+        """Seconds until only the reserve is left."""
+        return (self._remaining() - self._reserve) / 1_000
+
+    @property
+    def seconds_to_last_start(self) -> float:
+        """Seconds until the last moment at which a piece of work may begin."""
+        return (self._remaining() - self._reserve - self._longest) / 1_000
+
+    def note(self, seconds: float) -> None:
+        """Learn how long a piece of work took."""
+        self._longest = max(self._longest, seconds * 1_000)
 
     @property
     def seconds_left(self) -> float:

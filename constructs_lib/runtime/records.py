@@ -44,6 +44,7 @@ class Arrival:
         position: What the event source knows the record by.
         name: Like the position, but unique over all shards of a stream.
         source: ARN of the event source.
+        shard: The Kinesis shard it came through; empty elsewhere, where that is not told.
         arrived: When the event source accepted it.
         payload: As received: text, or base64 of bytes that are no text.
         payload_encoding: How to get the payload's bytes back.
@@ -58,6 +59,7 @@ class Arrival:
     arrived: datetime
     payload: str
     payload_encoding: Literal["utf-8", "base64"]
+    shard: str = ""
     partition_key: str | None = None
     deliveries: int = 1
     read: Callable[[], Record]
@@ -139,6 +141,7 @@ def _from_kinesis(raw: Mapping[str, Any]) -> Arrival:
         position=position,
         # `shardId-000000000000:<sequence number>`: sequence numbers alone are unique in their shard only.
         name=raw["eventID"].replace(":", "-"),
+        shard=raw["eventID"].partition(":")[0],
         source=raw["eventSourceARN"],
         arrived=datetime.fromtimestamp(kinesis["approximateArrivalTimestamp"], UTC),
         payload=payload,

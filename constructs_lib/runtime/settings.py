@@ -22,8 +22,6 @@ HEALTH_PROBES = "RESILIENCE_HEALTH_PROBES"
 SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
 METRICS_NAMESPACE = "POWERTOOLS_METRICS_NAMESPACE"
 
-_LONGEST_HOLD = 6 * 24 * 3600
-
 
 class SettingError(Exception):
     """The function's environment lacks a setting or holds one that makes no sense."""
@@ -56,9 +54,8 @@ class StreamSettings:
         dependency: Name of the external dependency this function talks to.
         quarantine_bucket: Bucket for records that cannot be processed.
         namespace: CloudWatch namespace of the metrics.
-        state_table: DynamoDB table for breaker, journal and parked records, with the keys `pk` and `sk`. None: there is
-            no memory between invocations.
-        hold_seconds: How long a record may wait before it goes to quarantine. Default: 6 days.
+        state_table: DynamoDB table for breaker, journal and parked records, with the keys `pk` and `sk`.
+        hold_seconds: How long a record may wait before it goes to quarantine.
         retention_seconds: How long the stream keeps a record; None where that is not to be watched.
         breaker: When the circuit breaker opens and tries again.
         concurrency: Most records at work at once; None: the whole batch, at most 100.
@@ -67,8 +64,8 @@ class StreamSettings:
     dependency: str
     quarantine_bucket: str
     namespace: str
-    state_table: str | None = None
-    hold_seconds: float = _LONGEST_HOLD
+    state_table: str
+    hold_seconds: float
     retention_seconds: float | None = None
     breaker: BreakerSettings = BreakerSettings()
     concurrency: int | None = None
@@ -84,8 +81,8 @@ class StreamSettings:
             dependency=_required(environment, DEPENDENCY),
             quarantine_bucket=_required(environment, QUARANTINE_BUCKET),
             namespace=_required(environment, METRICS_NAMESPACE),
-            state_table=environment.get(STATE_TABLE) or None,
-            hold_seconds=_optional_number(environment, HOLD_SECONDS, unit="seconds") or _LONGEST_HOLD,
+            state_table=_required(environment, STATE_TABLE),
+            hold_seconds=_whole_number(HOLD_SECONDS, _required(environment, HOLD_SECONDS), unit="seconds"),
             retention_seconds=_optional_number(environment, RETENTION_SECONDS, unit="seconds"),
             breaker=_breaker(environment.get(BREAKER)),
             concurrency=_optional_number(environment, CONCURRENCY, unit="records"),

@@ -1,45 +1,26 @@
-"""Ordered consumption of Kinesis and DynamoDB streams, one record after the other.
+"""Ordered consumption of Kinesis and DynamoDB streams, keys side by side.
 
-Records are done in their order. Where one has to wait, the work stops and the stream comes back to it: everything
-before it is settled, nothing after it has been touched.
+Records of one key are done in their order, records of different keys at the same time. What failed decides who waits: a
+record, a tenant, or everything that calls the dependency.
 """
 
-import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import Any
 
+from constructs_lib.runtime.attempts import DependencyAway, Done, Refused, Result, TenantAway, Unknown, attempt
+from constructs_lib.runtime.batch_plan import Call, Entry, Keep, Park, Task
 from constructs_lib.runtime.batch_response import BatchResponse, batch_response
+from constructs_lib.runtime.crew import Crew
 from constructs_lib.runtime.deadline import Deadline, InvocationContext
-from constructs_lib.runtime.descriptions import clean, describe, where
-from constructs_lib.runtime.envelope import InvalidEnvelopeError
-from constructs_lib.runtime.failures import PermanentFailure, Unavailable
-from constructs_lib.runtime.quarantine import Case, Kind, Quarantine
-from constructs_lib.runtime.records import Arrival, Record, stream_arrivals
+from constructs_lib.runtime.descriptions import describe
+from constructs_lib.runtime.quarantine import Case
+from constructs_lib.runtime.records import Record, stream_arrivals
+from constructs_lib.runtime.stream_batch import Ended, Memory, StreamBatch
+from constructs_lib.runtime.stream_ports import Bounds, Parked, Status, StreamPorts
 
-if TYPE_CHECKING:
-    from constructs_lib.runtime.observability import Watch
-
-_ATTEMPTS = 3
-_FIRST_PAUSE_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPorts:
-    """What a stream consumer works with.
-
-    Args:
-        quarantine: Keeps records that cannot be processed.
-        watch: Logs and counts.
-        sleep: Waits so many seconds.
-    """
-
-    quarantine: Quarantine
-    watch: "Watch"
-    sleep: Callable[[float], None] = time.sleep
+__all__ = ["Bounds", "StreamPorts", "stream_consumer"]
 
 
 def stream_consumer(
@@ -52,40 +33,161 @@ def stream_consumer(
     What *handle_record* does decides what happens; what it returns is not used:
 
     * it returns: the record is done;
-    * it raises `PermanentFailure`: payload and reason go to quarantine, the next record continues;
-    * it raises `TenantUnavailable` or `DependencyUnavailable`: the record and all after it are handed back, to be
-      delivered again in order;
-    * it raises anything else: a few more attempts with short pauses, then quarantine.
+    * it raises `PermanentFailure`: payload and reason go to quarantine, the record's key goes on;
+    * it raises `TenantUnavailable`: the record and all later ones of its tenant are parked, and come to the handler in
+      their order once the tenant's time has come; everything else goes on;
+    * it raises `DependencyUnavailable`: when that happens to enough calls, the circuit opens: no record is called for
+      but a probe now and then, all wait, and nothing is given up before it has waited as long as a record may. Where
+      others are answered, it is this record's trouble: a bounded number of attempts, then quarantine;
+    * it raises anything else: three attempts, then quarantine; but when most keys fail that way it is the handler, and
+      they wait.
 
-    A record that is not an envelope goes to quarantine. A record that cannot be put there is handed back with all after
-    it: it is never lost. Work stops while there is time to answer, and hands back what was not begun; a record whose
-    attempts do not fit into what is left comes first in the next invocation, and gets as many as fit into that one.
+    It is called from several threads at once, never twice at once with the same key. Work stops while there is time to
+    answer, and what is not settled is handed back. Nothing that is settled is done again, unless the function ends in
+    the middle of a batch: then records of that batch that were at work or done may come again, so an effect must bear
+    repetition. A record during which the function ends again and again is found, and goes to quarantine. A record that is
+    not an envelope goes to quarantine. A record that cannot be put there, or cannot be parked, is handed back: it is
+    never lost.
 
-    The event source mapping must report batch item failures. A record can come again after a crash, so its effect must
-    bear repetition.
+    The event source mapping must report batch item failures, retry without limit and not split batches. With the event
+    `{"resilience": "drain"}` the handler works off what is parked.
 
     Args:
-        handle_record: Called with one `Record` at a time.
+        handle_record: Called with one `Record`.
         load: Makes the ports, on the first event and never on import. Default: from the environment settings.
 
     Returns:
         The Lambda handler.
     """
     ports_of = cache(load or _ports_from_environment())
+    memory = Memory()
+    crew: Crew[Ended] = Crew()
 
     def handle(event: Mapping[str, Any], context: InvocationContext) -> BatchResponse:
-        if event.get("resilience") == "drain":
-            return batch_response([])
         ports = ports_of()
-        work = _Work(handle_record, ports, Deadline(context), context.function_name)
-        try:
-            with ports.watch.about(function_request_id=context.aws_request_id):
-                first_left = work.settle_all(stream_arrivals(event))
-        finally:
-            ports.watch.flush()
-        return batch_response([] if first_left is None else [first_left.position])
+        deadline = Deadline(context)
+        with ports.watch.about(function_request_id=context.aws_request_id):
+            try:
+                status = read_status(ports)
+                if event.get("resilience") == "drain":
+                    ports.drainer.drain(handle_record, deadline=deadline, function=context.function_name, status=status)
+                    ports.gate.report(ports.clock())
+                    return batch_response([])
+                arrivals = stream_arrivals(event)
+                if not arrivals:
+                    return batch_response([])
+                batch = StreamBatch(arrivals, ports=ports, memory=memory, deadline=deadline, status=status)
+                perform = partial(carry_out, handle_record=handle_record, ports=ports, function=context.function_name)
+                return batch_response(_run(batch, crew, perform, ports.clock))
+            finally:
+                ports.watch.flush()
 
     return handle
+
+
+def carry_out(task: Task, *, handle_record: Callable[[Record], object], ports: StreamPorts, function: str) -> Ended:
+    """Do what a batch asks for, and say what came of it. Never raises; called by several threads at once."""
+    begun = time.monotonic()
+    result: Result | None = None
+    error: Exception | None = None
+    try:
+        if isinstance(task, Call):
+            result = _call(task.entry, handle_record, ports)
+        elif isinstance(task, Keep):
+            _keep(task, ports, function)
+        else:
+            _park(task, ports)
+    except Exception as failure:  # noqa: BLE001 - a task that is never heard of again would stop the batch
+        error = failure
+        if isinstance(task, Call):
+            result = Unknown(describe(failure))
+    return Ended(task, result, error, time.monotonic() - begun)
+
+
+def _run(
+    batch: StreamBatch, crew: Crew[Ended], perform: Callable[[Task], Ended], clock: Callable[[], float]
+) -> list[str]:
+    """Have the tasks of a batch carried out; return the position to go on from, if there is one."""
+    work = batch.work()
+    try:
+        turn = next(work)
+        while True:
+            for task in turn.tasks:
+                crew.begin(partial(perform, task))
+            turn = work.send(crew.ended(within=turn.until - clock()))
+    except StopIteration as stop:
+        batch.report()
+        return [stop.value.position] if stop.value else []
+    finally:
+        crew.see_off()
+
+
+def read_status(ports: StreamPorts) -> Status | None:
+    """Read what all invocations for the dependency share, and let the gate know; None if it cannot be read."""
+    status = None
+    try:
+        status = ports.status.read()
+    except Exception as error:  # noqa: BLE001 - without it, what this environment knows goes on
+        ports.watch.warning("the state table cannot be read", error=describe(error))
+    ports.gate.refresh(status, ports.clock())
+    return status
+
+
+def _call(entry: Entry, handle_record: Callable[[Record], object], ports: StreamPorts) -> Result:
+    record, watch = entry.record, ports.watch
+    assert record is not None
+    with watch.about(
+        correlation_id=record.correlation_id, record_id=record.id, tenant=record.tenant, position=record.position
+    ):
+        result = attempt(handle_record, record)
+        match result:
+            case Done():
+                watch.info("record done", attempt=entry.calls)
+            case TenantAway(reason, retry_after):
+                watch.warning("tenant unavailable", reason=reason, retry_after=retry_after)
+            case DependencyAway(reason, retry_after):
+                watch.warning("dependency unavailable", reason=reason, retry_after=retry_after, attempt=entry.calls)
+            case Unknown(reason, at):
+                watch.warning("attempt failed", attempt=entry.calls, error=reason, at=list(at))
+            case Refused():
+                pass  # the line is written when it is in quarantine
+    return result
+
+
+def _keep(task: Keep, ports: StreamPorts, function: str) -> None:
+    entry = task.entry
+    ports.quarantine.keep(
+        Case(
+            arrival=entry.arrival,
+            record=entry.record,
+            kind=task.kind,
+            reason=task.reason,
+            attempts=entry.calls,
+            function=function,
+        )
+    )
+    keys = {"position": entry.arrival.position}
+    if entry.record:
+        keys |= {
+            "correlation_id": entry.record.correlation_id,
+            "record_id": entry.record.id,
+            "tenant": entry.record.tenant,
+        }
+    with ports.watch.about(**keys):
+        ports.watch.error("record quarantined", kind=task.kind, reason=task.reason, attempts=entry.calls)
+
+
+def _park(task: Park, ports: StreamPorts) -> None:
+    parked = [Parked(arrival=entry.arrival, record=entry.record) for entry in task.entries if entry.record]
+    ports.parking.park(task.tenant, parked, until=task.until)
+    for each in parked:
+        with ports.watch.about(
+            correlation_id=each.record.correlation_id,
+            record_id=each.record.id,
+            tenant=each.record.tenant,
+            position=each.record.position,
+        ):
+            ports.watch.info("record parked")
 
 
 def _ports_from_environment() -> Callable[[], StreamPorts]:
@@ -94,93 +196,3 @@ def _ports_from_environment() -> Callable[[], StreamPorts]:
     from constructs_lib.runtime.stream_wiring import from_environment  # noqa: PLC0415 - see above
 
     return from_environment
-
-
-class _Next(Enum):
-    """Where the work goes after a record."""
-
-    CONTINUE = auto()
-    HOLD = auto()
-    LATER = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    handle_record: Callable[[Record], object]
-    ports: StreamPorts
-    deadline: Deadline
-    function: str
-
-    def settle_all(self, arrivals: list[Arrival]) -> Arrival | None:
-        """Settle records in order; return the first one that is not settled."""
-        for index, arrival in enumerate(arrivals):
-            then = self._settle(arrival, is_first=index == 0) if self.deadline.leaves_time() else _Next.LATER
-            if then is _Next.CONTINUE:
-                continue
-            left = len(arrivals) - index
-            if then is _Next.HOLD:
-                self.ports.watch.count("RecordsHeld", left)
-            else:
-                self.ports.watch.info("records handed back for lack of time", records=left)
-            return arrival
-        return None
-
-    def _settle(self, arrival: Arrival, *, is_first: bool) -> _Next:
-        try:
-            record = arrival.read()
-        except InvalidEnvelopeError as failure:
-            with self.ports.watch.about(position=arrival.position):
-                return self._quarantine(arrival, None, kind="unreadable", reason=failure.reason, attempts=0)
-        with self.ports.watch.about(
-            correlation_id=record.correlation_id,
-            record_id=record.id,
-            tenant=record.tenant,
-            position=record.position,
-        ):
-            return self._attempt(arrival, record, is_first=is_first)
-
-    def _attempt(self, arrival: Arrival, record: Record, *, is_first: bool) -> _Next:
-        watch = self.ports.watch
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                with self.deadline.measured():
-                    self.handle_record(record)
-            except PermanentFailure as failure:
-                return self._quarantine(
-                    arrival, record, kind="permanent", reason=clean(failure.reason), attempts=attempt
-                )
-            except Unavailable as failure:
-                watch.warning(
-                    "record held",
-                    scope=type(failure).__name__,
-                    reason=clean(failure.message),
-                    retry_after=failure.retry_after,
-                )
-                return _Next.HOLD
-            except Exception as error:  # noqa: BLE001 - a handler's bug must not stop the records behind it
-                watch.warning("attempt failed", attempt=attempt, error=describe(error), at=where(error))
-                pause = random.uniform(0, _FIRST_PAUSE_SECONDS * 2**attempt)  # noqa: S311 - jitter is no secret
-                out_of_time = not self.deadline.leaves_time(after_seconds=pause)
-                if out_of_time and not is_first:
-                    return _Next.LATER
-                if out_of_time or attempt == _ATTEMPTS:
-                    return self._quarantine(arrival, record, kind="unknown", reason=describe(error), attempts=attempt)
-            else:
-                watch.info("record done", attempt=attempt)
-                watch.count("RecordsDone")
-                return _Next.CONTINUE
-            self.ports.sleep(pause)
-
-    def _quarantine(self, arrival: Arrival, record: Record | None, *, kind: Kind, reason: str, attempts: int) -> _Next:
-        case = Case(arrival=arrival, record=record, kind=kind, reason=reason, attempts=attempts, function=self.function)
-        watch = self.ports.watch
-        try:
-            self.ports.quarantine.keep(case)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong there, the record must not be lost
-            watch.error("record held, for quarantine cannot be written", reason=reason, error=describe(error))
-            return _Next.HOLD
-        watch.error("record quarantined", kind=kind, reason=reason, attempts=attempts)
-        watch.count("RecordsQuarantined")
-        return _Next.CONTINUE

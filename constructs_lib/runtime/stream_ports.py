@@ -7,6 +7,8 @@ The thread that conducts an invocation is the only one to use `StatusReader`, `G
 `Parking` and the quarantine are used by several threads at once.
 """
 
+import random
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -16,6 +18,9 @@ from constructs_lib.runtime.records import Arrival, Record
 
 if TYPE_CHECKING:
     from constructs_lib.runtime.deadline import Deadline
+    from constructs_lib.runtime.journal import JournalStore
+    from constructs_lib.runtime.observability import Watch
+    from constructs_lib.runtime.quarantine import Quarantine
 
 HandleRecord = Callable[[Record], object]
 
@@ -154,3 +159,62 @@ class Drainer(Protocol):
             function: Name of the Lambda function.
             status: As read at the start of the invocation; None where it could not be read.
         """
+
+
+class Suspicion(Protocol):
+    """Port to what this environment's latest calls say about the handler itself."""
+
+    def saw(self, key: str, *, failed: bool) -> None:
+        """Learn whether the call with a record of *key* ended in a failure of unknown scope."""
+
+    @property
+    def blames_handler(self) -> bool:
+        """Whether so many keys fail that way that it is the handler, and not its records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The bounds of a stream consumer.
+
+    Args:
+        hold_seconds: How long a record may wait, in the stream or parked, until Lambda gives it up. Default: 6 days.
+        retention_seconds: How long the stream keeps a record; None: that is not to be watched.
+        concurrency: Most records at work at once. Default: 100.
+        away_attempts: Calls with one record that may fail although the dependency answers others. Default: 8.
+    """
+
+    hold_seconds: float = 6 * 24 * 3600.0
+    retention_seconds: float | None = None
+    concurrency: int = 100
+    away_attempts: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPorts:
+    """What a stream consumer works with, for as long as the execution environment lives.
+
+    Args:
+        quarantine: Keeps records that cannot be processed.
+        watch: Logs and counts.
+        status: What all invocations for the dependency share.
+        gate: Circuit breaker and retry budget.
+        parking: Where the records of a tenant wait that is unavailable.
+        drainer: Works off what is parked.
+        journal: What a later invocation has to know about a batch.
+        suspicion: Tells a broken handler from broken records.
+        bounds: How long, how many, how often.
+        clock: The time.
+        jitter: Gives a number from 0 to 1.
+    """
+
+    quarantine: "Quarantine"
+    watch: "Watch"
+    status: StatusReader
+    gate: Gate
+    parking: Parking
+    drainer: Drainer
+    journal: "JournalStore"
+    suspicion: Suspicion
+    bounds: Bounds = Bounds()
+    clock: Callable[[], float] = time.time
+    jitter: Callable[[], float] = random.random

@@ -1,13 +1,28 @@
 """The real parts of a stream consumer."""
 
+import time
+
 import boto3
 from aws_lambda_powertools import Logger
 
-from constructs_lib.runtime.clients import QUICK
+from constructs_lib.runtime.breaker_store import DynamoStatus
+from constructs_lib.runtime.circuit_gate import CircuitGate
+from constructs_lib.runtime.clients import PROMPT, QUICK
+from constructs_lib.runtime.drain import ParkingDrainer
+from constructs_lib.runtime.drain_turn import DrainPorts
+from constructs_lib.runtime.handler_health import HandlerHealth
+from constructs_lib.runtime.journal_store import DynamoDbJournal
 from constructs_lib.runtime.observability import PowertoolsWatch
+from constructs_lib.runtime.parking_store import ParkingStore, S3Payloads
+from constructs_lib.runtime.parking_table import DynamoDBTable
 from constructs_lib.runtime.quarantine import S3Quarantine
 from constructs_lib.runtime.settings import StreamSettings
-from constructs_lib.runtime.stream_consumer import StreamPorts
+from constructs_lib.runtime.stream_ports import Bounds, StreamPorts
+
+_MOST_AT_ONCE = 100
+_MOST_TENANTS_AT_ONCE = 10
+# A lone record must be able to open the circuit, and to have some attempts more once it is closed again.
+_ATTEMPTS_AFTER_AN_OUTAGE = 3
 
 
 def from_environment() -> StreamPorts:
@@ -15,11 +30,42 @@ def from_environment() -> StreamPorts:
     settings = StreamSettings.from_environment()
     logger = Logger()
     logger.append_keys(dependency=settings.dependency)
+    watch = PowertoolsWatch(logger, namespace=settings.namespace, dimensions={"dependency": settings.dependency})
+    bounds = Bounds(
+        hold_seconds=settings.hold_seconds,
+        retention_seconds=settings.retention_seconds,
+        concurrency=settings.concurrency or _MOST_AT_ONCE,
+        away_attempts=settings.breaker.minimum_calls + _ATTEMPTS_AFTER_AN_OUTAGE,
+    )
+    s3, dynamodb = boto3.client("s3", config=QUICK), boto3.client("dynamodb", config=QUICK)
+    quarantine = S3Quarantine(client=s3, bucket=settings.quarantine_bucket, dependency=settings.dependency)
+    payloads = S3Payloads(client=s3, bucket=settings.quarantine_bucket, dependency=settings.dependency)
+    parking = ParkingStore(DynamoDBTable(client=dynamodb, name=settings.state_table), payloads)
+    status = DynamoStatus(boto3.client("dynamodb", config=PROMPT), settings.state_table)
+    gate = CircuitGate(settings.breaker, store=status, watch=watch)
+    suspicion = HandlerHealth()
+    drain = DrainPorts(
+        store=parking,
+        gate=gate,
+        suspicion=suspicion,
+        quarantine=quarantine,
+        watch=watch,
+        now=time.time,
+        sleep=time.sleep,
+    )
     return StreamPorts(
-        quarantine=S3Quarantine(
-            client=boto3.client("s3", config=QUICK),
-            bucket=settings.quarantine_bucket,
-            dependency=settings.dependency,
+        quarantine=quarantine,
+        watch=watch,
+        status=status,
+        gate=gate,
+        parking=parking,
+        drainer=ParkingDrainer(
+            drain,
+            hold_seconds=settings.hold_seconds,
+            lanes=min(_MOST_TENANTS_AT_ONCE, bounds.concurrency),
+            unavailable_attempts=bounds.away_attempts,
         ),
-        watch=PowertoolsWatch(logger, namespace=settings.namespace, dimensions={"dependency": settings.dependency}),
+        journal=DynamoDbJournal(client=dynamodb, table=settings.state_table),
+        suspicion=suspicion,
+        bounds=bounds,
     )

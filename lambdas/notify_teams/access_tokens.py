@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from urllib.parse import quote, urlencode
 
 from constructs_lib.runtime import DependencyUnavailable
@@ -43,6 +44,7 @@ class AccessTokens:
         self._clock = clock
         self._token = ""
         self._ends = 0.0
+        self._lock = Lock()
 
     def current(self) -> str:
         """A token that is good for some minutes.
@@ -50,9 +52,11 @@ class AccessTokens:
         Raises:
             DependencyUnavailable: None is to be had.
         """
-        if not self._token or self._clock() >= self._ends - MARGIN_SECONDS:
-            self._renew(at_most_old=KEPT_SECONDS)
-        return self._token
+        # One of the records at work gets it, for all of them.
+        with self._lock:
+            if not self._token or self._clock() >= self._ends - MARGIN_SECONDS:
+                self._renew(at_most_old=KEPT_SECONDS)
+            return self._token
 
     def renewed(self) -> str:
         """A new token, got with credentials read anew, because the current one was refused.
@@ -60,8 +64,9 @@ class AccessTokens:
         Raises:
             DependencyUnavailable: None is to be had.
         """
-        self._renew(at_most_old=REREAD_AFTER_SECONDS)
-        return self._token
+        with self._lock:
+            self._renew(at_most_old=REREAD_AFTER_SECONDS)
+            return self._token
 
     def app_id(self) -> str:
         """The bot's id.

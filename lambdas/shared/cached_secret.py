@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +20,7 @@ REREAD_AFTER_SECONDS = 10.0
 
 
 class CachedSecret:
-    """One secret's current value.
+    """One secret's current value, for several threads: while one reads it, the others wait.
 
     Args:
         client: Secrets Manager client of this region.
@@ -35,6 +36,7 @@ class CachedSecret:
         self._clock = clock
         self._value = ""
         self._read_at: float | None = None
+        self._lock = Lock()
 
     def text(self, *, at_most_old: float = KEPT_SECONDS) -> str:
         """The value, at most *at_most_old* seconds old.
@@ -43,13 +45,14 @@ class CachedSecret:
             DependencyUnavailable: It cannot be read. A missing secret and a missing permission count as that too:
                 nobody's records can be worked on until an operator has put it right.
         """
-        if self._read_at is None or self._clock() - self._read_at > at_most_old:
-            try:
-                self._value = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
-            except (ClientError, BotoCoreError, KeyError) as error:
-                raise DependencyUnavailable(f"secret {self._secret_id} cannot be read: {_cause(error)}") from error
-            self._read_at = self._clock()
-        return self._value
+        with self._lock:
+            if self._read_at is None or self._clock() - self._read_at > at_most_old:
+                try:
+                    self._value = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
+                except (ClientError, BotoCoreError, KeyError) as error:
+                    raise DependencyUnavailable(f"secret {self._secret_id} cannot be read: {_cause(error)}") from error
+                self._read_at = self._clock()
+            return self._value
 
     def json_object(self, *, at_most_old: float = KEPT_SECONDS) -> dict[str, Any]:
         """The value as a JSON object.

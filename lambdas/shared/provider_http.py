@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 2.0
 
+# Records of so many keys are delivered at once; each call keeps its connection for the next.
+_CONNECTIONS = 100
+
 # A provider that asks for a longer pause than this gets another try all the same.
 _LONGEST_PAUSE_SECONDS = 3_600.0
 
@@ -64,6 +67,7 @@ class ProviderHttp:
         self._pool = urllib3.PoolManager(
             cert_reqs="CERT_REQUIRED",
             retries=False,
+            maxsize=_CONNECTIONS,
             timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout_seconds), read=timeout_seconds),
         )
 

@@ -1,8 +1,10 @@
 """Stand-ins for what the consumers work with."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +25,17 @@ class FakeTime:
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         self.pass_by(seconds)
+
+
+class RealTime(FakeTime):
+    """A clock that goes by itself."""
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic()
+
+    @seconds.setter
+    def seconds(self, value: float) -> None: ...
 
 
 @dataclass
@@ -57,16 +70,16 @@ class RecordingWatch:
     lines: list[Line] = field(default_factory=list)
     published: Counter[str] = field(default_factory=Counter)
     gauges: dict[str, tuple[float, str]] = field(default_factory=dict)
-    _keys: dict[str, str] = field(default_factory=dict)
+    _keys: ContextVar[dict[str, str]] = field(default_factory=lambda: ContextVar("keys", default={}))  # noqa: B039 - never changed
     _counts: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def about(self, **keys: str) -> Iterator[None]:
-        assert not keys.keys() & self._keys.keys(), "Powertools would drop a key that is there already"
-        self._keys |= keys
+        before = self._keys.get()
+        assert not keys.keys() & before.keys(), "Powertools would drop a key that is there already"
+        token = self._keys.set(before | keys)
         yield
-        for key in keys:
-            del self._keys[key]
+        self._keys.reset(token)
 
     def info(self, message: str, /, **fields: object) -> None:
         self._log("info", message, fields)
@@ -78,7 +91,7 @@ class RecordingWatch:
         self._log("error", message, fields)
 
     def _log(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        self.lines.append(Line(level, message, {**self._keys, **fields}))
+        self.lines.append(Line(level, message, {**self._keys.get(), **fields}))
 
     def count(self, metric: str, number: int = 1) -> None:
         self._counts[metric] += number

@@ -1,10 +1,18 @@
 import pytest
 
-from constructs_lib.runtime.settings import IdempotencySettings, QueueSettings, SettingError, StreamSettings
+from constructs_lib.runtime.settings import (
+    BreakerSettings,
+    IdempotencySettings,
+    QueueSettings,
+    SettingError,
+    StreamSettings,
+)
 
 STREAM = {
     "RESILIENCE_DEPENDENCY": "slack",
     "RESILIENCE_QUARANTINE_BUCKET": "bucket",
+    "RESILIENCE_STATE_TABLE": "state",
+    "RESILIENCE_HOLD_SECONDS": "518400",
     "POWERTOOLS_METRICS_NAMESPACE": "Resilience",
 }
 QUEUE = {
@@ -20,6 +28,40 @@ def test_stream_setting_that_is_missing_is_named(missing: str) -> None:
     assert StreamSettings.from_environment(STREAM).dependency == "slack"
     with pytest.raises(SettingError, match=missing):
         StreamSettings.from_environment({name: value for name, value in STREAM.items() if name != missing})
+
+
+def test_stream_settings_that_may_be_absent_have_their_defaults() -> None:
+    """Breaker, bound on concurrency and retention are choices; absent keys of the breaker are too."""
+    settings = StreamSettings.from_environment(STREAM)
+    assert (settings.breaker, settings.concurrency, settings.retention_seconds) == (BreakerSettings(), None, None)
+    chosen = {
+        "RESILIENCE_BREAKER": '{"minimum_calls": 9, "slow_seconds": 2.5}',
+        "RESILIENCE_CONCURRENCY": "7",
+        "RESILIENCE_RETENTION_SECONDS": "604800",
+    }
+    settings = StreamSettings.from_environment(STREAM | chosen)
+    assert settings.breaker == BreakerSettings(minimum_calls=9, slow_seconds=2.5)
+    assert (settings.concurrency, settings.retention_seconds) == (7, 604_800)
+
+
+@pytest.mark.parametrize(
+    "breaker",
+    [
+        "yes",
+        "[]",
+        '{"failure_rat": 1}',
+        '{"failure_rate": 0}',
+        '{"failure_rate": 1.1}',
+        '{"minimum_calls": 0}',
+        '{"window_seconds": "long"}',
+        '{"slow_seconds": -1}',
+        '{"probe_seconds": 0}',
+    ],
+)
+def test_breaker_that_makes_no_sense_is_refused(breaker: str) -> None:
+    """A setting that could never open the circuit, or never close it, is named and shown."""
+    with pytest.raises(SettingError, match="RESILIENCE_BREAKER"):
+        StreamSettings.from_environment(STREAM | {"RESILIENCE_BREAKER": breaker})
 
 
 @pytest.mark.parametrize("missing", QUEUE)

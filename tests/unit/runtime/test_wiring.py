@@ -7,7 +7,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from constructs_lib.runtime import PermanentFailure, queue_consumer, stream_consumer
+from constructs_lib.runtime import PermanentFailure, TenantUnavailable, queue_consumer, stream_consumer
 from constructs_lib.runtime.records import Record
 from tests.unit.runtime.events import envelope, kinesis_event, sqs_event
 from tests.unit.runtime.fakes import FakeContext
@@ -26,10 +26,19 @@ def environment(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+    boto3.client("dynamodb").create_table(
+        TableName="state",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
     url = boto3.client("sqs").create_queue(QueueName="dead")["QueueUrl"]
     for name, value in {
         "RESILIENCE_DEPENDENCY": "slack",
         "RESILIENCE_QUARANTINE_BUCKET": "quarantine",
+        "RESILIENCE_STATE_TABLE": "state",
+        "RESILIENCE_HOLD_SECONDS": "518400",
+        "RESILIENCE_RETENTION_SECONDS": "604800",
         "RESILIENCE_DEAD_LETTER_QUEUE_URL": url,
         "RESILIENCE_IDEMPOTENCY_TABLE": "done",
         "RESILIENCE_REMEMBER_SECONDS": "86400",
@@ -66,12 +75,31 @@ def test_stream_consumer_works_from_its_environment(environment: str, capsys: py
     objects = boto3.client("s3").list_objects_v2(Bucket="quarantine")["Contents"]
     assert [entry["Key"].rpartition("-")[2] for entry in objects] == ["2.json", "3.json"]
     *lines, metrics = _output(capsys)
-    assert [(line["message"], line["dependency"], line.get("correlation_id")) for line in lines] == [
+    assert {(line["message"], line["dependency"], line.get("correlation_id")) for line in lines} == {
         ("record done", "slack", "correlation-of-m-1"),
         ("record quarantined", "slack", "correlation-of-m-2"),
         ("record quarantined", "slack", None),
-    ]
+    }
     assert (metrics["dependency"], metrics["RecordsDone"], metrics["RecordsQuarantined"]) == ("slack", [1.0], [2.0])
+    assert metrics["TimeToDataLoss"][0] > 0
+
+
+def test_stream_consumer_keeps_its_state_in_the_table(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant that is unavailable is parked in the state table, and its next record without a call."""
+    handled: list[str] = []
+
+    def handle_record(record: Record) -> None:
+        handled.append(record.id)
+        raise TenantUnavailable("429", retry_after=3_600)
+
+    handle = stream_consumer(handle_record)
+    data = [envelope("m-1").to_json(), envelope("m-2").to_json()]
+    assert handle(kinesis_event(data[:1]), FakeContext()) == {"batchItemFailures": []}
+    assert stream_consumer(handle_record)(kinesis_event(data), FakeContext()) == {"batchItemFailures": []}
+    assert handle({"resilience": "drain"}, FakeContext()) == {"batchItemFailures": []}
+    assert handled == ["m-1"]
+    items = boto3.client("dynamodb").scan(TableName="state")["Items"]
+    assert len([item for item in items if item["pk"]["S"].startswith("tenant#")]) == 2
 
 
 def test_queue_consumer_works_from_its_environment(environment: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The notifiers as Lambda handlers, from a stream's event to a stand-in's record."""
 
 import json
+import time
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -8,8 +9,11 @@ from uuid import uuid4
 
 from aws_lambda_powertools import Logger
 
+from constructs_lib.runtime.breaker_store import DynamoStatus
+from constructs_lib.runtime.circuit_gate import CircuitGate
 from constructs_lib.runtime.observability import PowertoolsWatch
-from constructs_lib.runtime.stream_consumer import StreamPorts
+from constructs_lib.runtime.settings import BreakerSettings
+from constructs_lib.runtime.stream_ports import Gate
 from lambdas.notify_slack.adapters import Slack
 from lambdas.shared.cached_secret import CachedSecret
 from lambdas.shared.notifier import Notifier
@@ -19,11 +23,19 @@ from tests.standins import StandIns
 from tests.unit.lambdas.alerting import HERE, Clock, MemoryAlerts, MemoryTasks, command, row
 from tests.unit.lambdas.shared.test_outside_calls import Secrets
 from tests.unit.runtime.events import envelope, kinesis_event
-from tests.unit.runtime.fakes import FakeContext, MemoryQuarantine
+from tests.unit.runtime.fake_status_table import StatusClient, StatusTable, TrueTime
+from tests.unit.runtime.fakes import FakeContext, MemoryQuarantine, RealTime, RecordingWatch
+from tests.unit.runtime.parking_world import OpenGate
+from tests.unit.runtime.stream_world import ports
 
 
 def handler(
-    standins: StandIns, alerts: MemoryAlerts, quarantine: MemoryQuarantine, log: StringIO | None = None
+    standins: StandIns,
+    alerts: MemoryAlerts,
+    quarantine: MemoryQuarantine,
+    log: StringIO | None = None,
+    *,
+    gate: Gate | None = None,
 ) -> Callable[..., Any]:
     # Loggers of one service share their stream, whoever made the first.
     logger = Logger(service=str(uuid4()), stream=log or StringIO())
@@ -38,7 +50,9 @@ def handler(
         now=Clock().now,
     )
     watch = PowertoolsWatch(logger, namespace="Resilience", dimensions={"dependency": "slack"})
-    return make_handler(lambda: notifier, load_stream=lambda: StreamPorts(quarantine=quarantine, watch=watch))
+    return make_handler(
+        lambda: notifier, load_stream=lambda: ports(quarantine=quarantine, watch=watch, gate=gate or OpenGate())
+    )
 
 
 def records(*alert_ids: str) -> dict[str, Any]:
@@ -84,11 +98,26 @@ def test_an_outage_holds_the_stream_and_loses_nothing() -> None:
     """What could not be delivered is handed back, and delivered once when the provider is there again."""
     alerts, quarantine = MemoryAlerts(), MemoryQuarantine()
     alerts.put(row(), row(alert_id="a2"))
+    quick = BreakerSettings(minimum_calls=1, probe_seconds=0.1)
+    status = DynamoStatus(StatusClient(StatusTable(Now())), "state")  # type: ignore[arg-type]  # all it uses
+    gate = CircuitGate(quick, store=status, watch=RecordingWatch())
     with StandIns(port=0) as standins:
-        handle = handler(standins, alerts, quarantine)
+        handle = handler(standins, alerts, quarantine, gate=gate)
         standins.fault("slack", "down")
-        assert handle(records("a1", "a2"), FakeContext()) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+        context = FakeContext(RealTime(), timeout_seconds=1.0)
+        assert handle(records("a1", "a2"), context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
         standins.fault("slack", "up")
-        assert handle(records("a1", "a2"), FakeContext()) == {"batchItemFailures": []}
-        assert [message.shows.alert_id for message in standins.record.messages("slack")] == ["a1", "a2"]
+        assert handle(records("a1", "a2"), FakeContext(RealTime())) == {"batchItemFailures": []}
+        assert sorted(message.shows.alert_id for message in standins.record.messages("slack")) == ["a1", "a2"]
     assert quarantine.cases == []
+
+
+class Now(TrueTime):
+    """The real time."""
+
+    @property
+    def now(self) -> float:
+        return time.time()
+
+    @now.setter
+    def now(self, value: float) -> None: ...
