@@ -202,6 +202,22 @@ def test_the_time_at_the_store_is_learned_from_every_answer(client: "DynamoDBCli
     assert shared(status).since == pytest.approx(time.time(), abs=3)
 
 
+def test_a_fast_clock_wins_nothing_early(client: "DynamoDBClient") -> None:
+    """A probe that is due in ten seconds is not due to who believes that it is an hour later; nor to one in doubt."""
+    breaker = opened(DynamoStatus(client, "state"), probe_seconds=10.0)
+    fast = DynamoStatus(client, "state", clock=lambda: time.time() + 3_600)
+    fast.read()
+    assert not fast.take_token(seen=breaker, probe_seconds=5.0).done
+
+    just = DynamoStatus(client, "state")
+    just.time = StoreTime(least=-2.0, most=60.0)
+    due = just.restore(seen=breaker).breaker
+    just.time = StoreTime(least=-2.0, most=60.0)
+    assert just.postpone(seen=due, until=time.time()).done
+    just.time = StoreTime(least=-2.0, most=60.0)
+    assert not just.take_token(seen=due, probe_seconds=5.0).done
+
+
 def test_the_date_of_an_answer_bounds_the_time() -> None:
     """It is true for a second, and was written some time between question and answer."""
     bounds = StoreTime.read("Sat, 21 Nov 2026 12:00:00 GMT", sent=1_795_262_390.0, received=1_795_262_392.0)
