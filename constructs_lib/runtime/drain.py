@@ -6,6 +6,7 @@ turn. Several tenants are worked for at once; the records of one, one after the 
 """
 
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
@@ -75,6 +76,9 @@ class _Drain:
         now = self._ports.now()
         end = now + _LONGEST_DRAIN_SECONDS
         self._queue = self._ports.store.markers()
+        if not self._queue:
+            self._report({})
+            return
         suspects = any(map(parking.is_suspect, self._queue.values()))
         # A record that may end the function has to be the only one at work; before that the others have their time.
         first = now + min(_LONGEST_DRAIN_SECONDS, self._work.deadline.seconds_left) / 2 if suspects else end
@@ -87,7 +91,7 @@ class _Drain:
             self._lane(end=first, suspects=False)
         if suspects:
             self._lane(end=end, suspects=True)
-        self._report()
+        self._report(self._ports.store.markers())
 
     def _lane(self, *, end: float, suspects: bool) -> None:
         """Have turns until *end*, or until nobody's time comes before it."""
@@ -148,8 +152,7 @@ class _Drain:
         hold_seconds = float("inf") if place in self._swept else self._work.hold_seconds
         return parking.due_at(marker, hold_seconds=hold_seconds, paused_until=self._paused_until)
 
-    def _report(self) -> None:
-        markers = self._ports.store.markers()
+    def _report(self, markers: Mapping[str, Marker]) -> None:
         oldest = min((marker.oldest for marker in markers.values()), default=None)
         age = 0.0 if oldest is None else max(0.0, self._ports.now() - oldest)
         self._ports.watch.gauge("TenantsParked", len(markers), "Count")

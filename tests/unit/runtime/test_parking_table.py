@@ -122,7 +122,11 @@ WRITES: st.SearchStrategy[Write] = st.one_of(
 TRANSACTIONS = st.lists(WRITES, min_size=1, max_size=3, unique_by=lambda write: (write.pk, write.sk))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(transactions=st.lists(TRANSACTIONS, min_size=1, max_size=8))
 def test_table_in_memory_does_what_dynamodb_does(dynamodb: "DynamoDBClient", transactions: list[list[Write]]) -> None:
     """What the other tests build on: same refusals, same items, whatever is written."""
