@@ -1,6 +1,7 @@
 """The alerting system as something to drill: events to its API, and messages at Slack and Teams."""
 
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,7 +29,8 @@ _SAMPLE = re.compile(rf"{_TITLE}(\S+)")
 _NOBODY_THERE = (502, 503, 504)
 # As long as health checks take to see that a region is gone, and caches to forget its address, and then some.
 _SENDER_PATIENCE_SECONDS = 150.0
-_SENDER_PAUSE_SECONDS = 1.0
+# Between a sender's tries; drawn at random, or all would come at once when somebody answers again.
+_SENDER_PAUSE_SECONDS = (1.0, 15.0)
 
 
 @contextmanager
@@ -123,7 +125,7 @@ class AlertingSubject:
                 failure = f"answered {answer.status}"
             if time.monotonic() > deadline:
                 raise OSError(f"{failure}, and so for {_SENDER_PATIENCE_SECONDS:.0f} s")
-            time.sleep(_SENDER_PAUSE_SECONDS)
+            time.sleep(random.uniform(*_SENDER_PAUSE_SECONDS))
 
     def _post(self, sample: Sample) -> urllib3.BaseHTTPResponse:
         return self._http.request(
