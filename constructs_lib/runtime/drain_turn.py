@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from constructs_lib.runtime import parking
 from constructs_lib.runtime.attempts import DependencyAway, Done, Refused, Result, TenantAway, Unknown, attempt, outcome
@@ -23,7 +23,7 @@ from constructs_lib.runtime.parking import Marker, Row
 from constructs_lib.runtime.parking_store import ParkingStore
 from constructs_lib.runtime.quarantine import Case, Kind, Quarantine
 from constructs_lib.runtime.records import Arrival, Record
-from constructs_lib.runtime.stream_ports import Gate, HandleRecord, Probe, Wait
+from constructs_lib.runtime.stream_ports import Gate, HandleRecord, Probe, Suspicion, Wait
 
 if TYPE_CHECKING:
     from constructs_lib.runtime.observability import Watch
@@ -38,17 +38,6 @@ _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 # After what no other tenant's records would fare better with either.
 _HOLD_SECONDS = 10.0
-
-
-class Suspicion(Protocol):
-    """Port to what this environment's latest calls say about the handler itself."""
-
-    def saw(self, key: str, *, failed: bool) -> None:
-        """Learn whether the call with a record of *key* ended in a failure of unknown scope."""
-
-    @property
-    def blames_handler(self) -> bool:
-        """Whether so many keys fail that way that it is the handler, and not its records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
