@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -225,3 +227,20 @@ def test_ctrl_c_ends_a_redrive_between_two_rounds(
     monkeypatch.setattr(Kinesis, "put", put)
     assert run("redrive", "--rate", "1000") == 0
     assert [data for _, data in on_stream()] == [data_of(record) for record in world.made]
+
+
+def test_the_command_line_loads_without_boto3() -> None:
+    """It comes with an extra; without it, `resilience --help` works and a command says what to install."""
+    program = """
+import sys
+class Absent:
+    def find_spec(self, name, *_):
+        if name in ("boto3", "botocore"):
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Absent())
+from constructs_lib import cli
+sys.exit(cli.main(["quarantine", "list", "--region", "eu-west-1"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "install constructs-lib[local]" in done.stderr
