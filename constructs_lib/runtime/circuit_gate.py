@@ -28,7 +28,9 @@ _LONGEST_STORE_PAUSE = 60.0
 # The wish of the dependency is stored with so much added, so that answers that come together need one write, and
 # also where the time at the store is known better now than a moment ago.
 _ADDED_TO_RETRY_AFTER = 2.0
-_LEAST_RETRIES_SAVED = 10
+_RETRIES_SAVED = 10
+# Per second and environment; more would be load worth speaking of where there are hundreds of them.
+_MOST_RETRIES_FOR_NOTHING = 1.0
 
 
 class BreakerStore(Protocol):
@@ -76,8 +78,8 @@ class CircuitGate:
         self._circuit = CircuitBreaker(settings, jitter=jitter)
         # Where nothing else is called, a lone record must reach the minimum of calls in half of the window.
         self._budget = RetryBudget(
-            per_second=2 * settings.minimum_calls / settings.window_seconds,
-            most=max(_LEAST_RETRIES_SAVED, settings.minimum_calls),
+            per_second=min(_MOST_RETRIES_FOR_NOTHING, 2 * settings.minimum_calls / settings.window_seconds),
+            most=_RETRIES_SAVED,
         )
         self._store = store
         self._watch = watch
