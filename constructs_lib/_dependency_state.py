@@ -16,7 +16,7 @@ DRAIN_EVERY_MINUTES = 1
 
 # What the runtime calls; a transaction needs the rights of what is in it, and has none of its own.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-_USE = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+_USE = ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
 
 
 def state_table(scope: Construct) -> dynamodb.Table:

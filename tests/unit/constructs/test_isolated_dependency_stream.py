@@ -170,7 +170,7 @@ def test_the_consumer_may_use_what_is_its_own_only(stack: cdk.Stack) -> None:
         **{f"kinesis:{action}": {"Fn::GetAtt": [stream, "Arn"]} for action in reading},
         **{
             f"dynamodb:{action}": {"Fn::GetAtt": [table, "Arn"]}
-            for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+            for action in ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
         },
         "s3:PutObject": {"Fn::Join": ["", [bucket_arn, "/*"]]},
         "s3:GetObject": {"Fn::Join": ["", [bucket_arn, "/parked/*"]]},
