@@ -37,7 +37,7 @@ _CRASHES = 3
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 # After what no other tenant's records would fare better with either.
-_HOLD_SECONDS = 10.0
+_LATER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +271,7 @@ class Turn:
         if tries >= most:
             if kind == "unknown" and self._blames_handler():
                 self._ports.watch.count("HandlerFailing")
-                self._leave_until = self._ports.now() + _HOLD_SECONDS
+                self._leave_until = self._ports.now() + _LATER_SECONDS
                 return False
             return self._give_up(row, arrival, record, kind=kind, reason=reason, attempts=tries)
         self.marker = parking.noted(self._marker, row.slot, tries=tries)
@@ -289,7 +289,7 @@ class Turn:
             self._ports.quarantine.keep(case)
         except Exception as error:  # noqa: BLE001 - whatever went wrong there, the record must not be lost
             watch.error("record stays parked, for quarantine cannot be written", reason=reason, error=describe(error))
-            self._leave_until = self._ports.now() + _HOLD_SECONDS
+            self._leave_until = self._ports.now() + _LATER_SECONDS
             return False
         self._settle(row)
         watch.error("parked record quarantined", kind=kind, reason=reason, attempts=attempts)

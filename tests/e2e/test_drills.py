@@ -10,6 +10,7 @@ from constructs_lib.local.drill import command as drill_command
 from constructs_lib.local.drill.plan import Load
 from constructs_lib.local.drill.report import Report
 from constructs_lib.local.drill.run import Drill
+from constructs_lib.local.faults.model import ThirdParty
 from tests.e2e.drills.subject import AlertingSubject, warm_up
 from tests.e2e.run.system import System
 
@@ -55,13 +56,29 @@ def test_an_outage_of_slack_loses_and_doubles_nothing_and_teams_goes_on(system: 
     assert outage.recovered_after is not None
 
 
-def drill(system: System, name: str, *, at: float, lasts: float) -> Report:
-    """The drill of that name in half a minute, its fault once."""
+def test_a_workspace_that_is_limited_waits_aside_and_loses_and_doubles_nothing(system: System) -> None:
+    """Its messages are parked, which is signalled, and arrive with the next visit; here it is Slack's only one."""
+    report = drill(system, "throttled-tenant", at=6.0, lasts=16.0, where="slack/acme")
+    assert report.held, report.text()
+    total = report.measurement.total
+    assert (total.accepted, total.delivered, total.lost, total.duplicated) == (60, 60, (), ())
+    (limit,) = report.measurement.courses
+    assert limit.delivered_during["teams"][0] > 0
+    assert limit.signal is not None
+    assert limit.signal.what.startswith("RecordsParked of Slack")
+
+
+def drill(system: System, name: str, *, at: float, lasts: float, where: str | None = None) -> Report:
+    """The drill of that name in half a minute, its fault once, and elsewhere where that is said."""
     full = drill_command.load(PLANS / f"{name}.toml")
+    fault = full.faults[0].fault
+    if where is not None:
+        assert isinstance(fault, ThirdParty)
+        fault = replace(fault, where=where)
     plan = replace(
         full,
-        load=Load(every=1.0, lasts=30.0, settle=6.0, patience=60.0),
-        faults=(replace(full.faults[0], at=at, lasts=lasts, every=0.0, times=1),),
+        load=Load(every=1.0, lasts=30.0, settle=6.0, patience=80.0),
+        faults=(replace(full.faults[0], fault=fault, at=at, lasts=lasts, every=0.0, times=1),),
         # Too few samples to compare latencies, and a busy machine is no broken promise.
         promises=replace(full.promises, delivers_during=(), untouched=(), detected_within=None, recovered_within=None),
     )

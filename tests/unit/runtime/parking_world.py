@@ -43,6 +43,7 @@ class MemoryTable:
 
     def _transact(self, writes: Sequence[Write]) -> frozenset[int]:
         assert len(writes) <= 100
+        assert sum(_size(write) for write in writes) <= 4_000_000
         assert all(len(write.pk.encode()) <= 2_048 and 0 < len(write.sk.encode()) <= 1_024 for write in writes)
         assert len({(write.pk, write.sk) for write in writes}) == len(writes), "DynamoDB refuses two writes of one item"
         unmet = frozenset(index for index, write in enumerate(writes) if not self._holds(write))
@@ -98,6 +99,10 @@ class MemoryTable:
             item |= write.set
             for name, number in write.add.items():
                 item[name] = item.get(name, 0) + number
+
+
+def _size(write: Write) -> int:
+    return sum(len(str(value).encode()) for value in write.item.values()) if isinstance(write, Put) else 0
 
 
 def _holds(condition: Condition, item: Item) -> bool:
