@@ -77,13 +77,18 @@ class StatusClient:
         moods: What the next questions meet; then `usual`.
         usual: What questions meet otherwise.
         latency: Seconds to the table, and back.
+        meanwhile: Called while a question is on its way: others act then.
+        heard: When the last answer arrived.
+        tokens: When a right to probe was won this way.
     """
 
     table: StatusTable
     moods: deque[Mood] = field(default_factory=deque)
     usual: Mood = "well"
     latency: float = 0.0
+    meanwhile: Callable[[], object] = lambda: None
     heard: float = float("-inf")
+    tokens: list[float] = field(default_factory=list)
 
     class exceptions:  # noqa: N801 - as the AWS client calls it
         class TransactionConflictException(Exception):  # noqa: N818 - as above
@@ -97,19 +102,27 @@ class StatusClient:
     def update_item(self, **request: Any) -> dict[str, Any]:
         assert request["ReturnValues"] == "ALL_NEW"
         assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
-        done, item = self._exchange(lambda: (self.table.update(request), dict(self.table.item)))
+        done, item = self._exchange(lambda: (self._update(request), dict(self.table.item)))
         if done:
             return {"Attributes": item, **self._metadata()}
         refusal: Any = {"Error": {"Code": "ConditionalCheckFailedException"}, "Item": item, **self._metadata()}
         raise ClientError(refusal, "UpdateItem")
 
+    def _update(self, request: Mapping[str, Any]) -> bool:
+        tokens = len(self.table.tokens)
+        done = self.table.update(request)
+        self.tokens += self.table.tokens[tokens:]
+        return done
+
     def _exchange(self, question: Callable[[], Any]) -> Any:
         mood = self.moods.popleft() if self.moods else self.usual
         self.table.time.now += self.latency
+        self.meanwhile()
         if mood != "away":
             answer = question()
             if mood == "answer lost, tried again":
                 self.table.time.now += self.latency
+                self.meanwhile()
                 answer = question()
         self._date = formatdate(self.table.time.now, usegmt=True)
         self.table.time.now += self.latency
