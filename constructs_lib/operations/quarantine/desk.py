@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from constructs_lib.operations.errors import OperationError
 from constructs_lib.operations.quarantine.bucket import Bucket
 from constructs_lib.operations.quarantine.items import MALFORMED, Item, Kept
 from constructs_lib.operations.quarantine.lease import Lease
@@ -87,10 +86,8 @@ class Desk:
         """
         marks = self._ledger.marks()
         wanted = Filter(ids=(id,))
-        try:
-            (item,) = search(self._bucket, wanted, marks).items
-        except OperationError:
-            (item,) = search(self._bucket, wanted, marks, settled=True).items
+        found = search(self._bucket, wanted, marks).items or search(self._bucket, wanted, marks, settled=True).items
+        [item] = found
         (kept,) = Payloads(self._bucket).of([item])
         return {**as_json(item), "payload": self._payload(kept), "settled": self._ledger.mark(item)}
 

@@ -86,7 +86,8 @@ def search(
         progress: Called with a short line now and then.
 
     Raises:
-        OperationError: If an id is that of no such item, or what several end with.
+        OperationError: If an id is that of no item, or what several end with. An id that is settled where open ones are
+            wanted is passed over: a command that was interrupted can be given again.
     """
     objects = [
         found
@@ -108,7 +109,15 @@ def search(
             if (item.mark in marks) is settled and wanted.takes(item):
                 items.setdefault(item.mark, item)
     found = tuple(sorted(items.values(), key=lambda item: (item.quarantined, item.id)))
-    _check_ids(wanted, found, settled=settled)
+    for given in wanted.ids:
+        number = sum(item.id.endswith(given) for item in found)
+        if number > 1:
+            raise OperationError(f"{number} items end with {given}; give more of the id.")
+        if number == 0 and not settled and _names_a_mark(given, marks):
+            progress(f"{given} is settled already")
+        elif number == 0:
+            what = "settled item" if settled else "item, open or settled,"
+            raise OperationError(f"There is no {what} {given} that the filters take; `quarantine list` prints ids.")
     return Found(items=found, batches=batches)
 
 
@@ -147,18 +156,6 @@ class Payloads:
         return found
 
 
-def _check_ids(wanted: Filter, found: tuple[Item, ...], *, settled: bool) -> None:
-    for given in wanted.ids:
-        number = sum(item.id.endswith(given) for item in found)
-        if number == 0:
-            other = (
-                "open (they are listed without --settled)" if settled else "settled (they are listed with --settled)"
-            )
-            raise OperationError(f"There is no item {given} among those asked for; it may be {other}.")
-        if number > 1:
-            raise OperationError(f"{number} items end with {given}; give more of the id.")
-
-
 def _objects(bucket: Bucket) -> Iterator[Listed]:
     for prefix in (BY_RUNTIME, BY_LAMBDA):
         yield from bucket.listed(prefix)
@@ -166,6 +163,13 @@ def _objects(bucket: Bucket) -> Iterator[Listed]:
 
 def _is_settled(key: str, marks: frozenset[str]) -> bool:
     return (mark_of_object(key) if key.startswith(BY_LAMBDA) else mark_of(key)) in marks
+
+
+def _names_a_mark(given: str, marks: frozenset[str]) -> bool:
+    """Whether an item with that id, or one that ends so, is settled."""
+    return mark_of(given) in marks or any(
+        name.endswith(given) for mark in marks for name in (mark, mark.removesuffix(".json"))
+    )
 
 
 def _may_hold(key: str, ids: tuple[str, ...]) -> bool:

@@ -157,7 +157,7 @@ def test_what_cannot_be_sent_is_told_and_is_a_status(world: World, capsys: pytes
     [
         (["list", "--bucket", "nowhere"], "There is no bucket nowhere"),
         (["redrive", "--stream", "gone"], "There is no stream arn:aws:kinesis:eu-west-1:123456789012:stream/gone"),
-        (["show", "no-such-id"], "There is no item no-such-id"),
+        (["show", "no-such-id"], "There is no item, open or settled, no-such-id"),
         (["list", "--local", "--port", "1"], "No local cloud runs in"),
     ],
 )
