@@ -92,6 +92,7 @@ class LocalCloud(FaultControl):
         self.tables: GlobalTables | None = None
         self.route53: Route53 | None = None
         self.timings: dict[str, float] = {}
+        self._effects: Effects | None = None
         self._third_parties = (*third_parties, self._outside)
         self._deployment = self._deployment_to(DEFAULT_ACCOUNT)
         self._running = ExitStack()
@@ -244,9 +245,12 @@ class LocalCloud(FaultControl):
         return client(self._regions.direct_url(region), self._deployment.account, service, region)
 
     def _apply(self, faults: Mapping[str, Fault]) -> None:
-        self._effects.change(self._faults.now(), faults)
+        if self._effects:
+            self._effects.change(self._faults.now(), faults)
 
     def _refuse(self, fault: Fault) -> None:
+        if not self._effects:
+            raise LocalCloudError("The local cloud does not run yet, so nothing of it can be broken.")
         self._effects.refuse(fault)
 
     def _synthesize(self) -> tuple[Path, tuple[Stack, ...]]:

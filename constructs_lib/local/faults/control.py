@@ -11,11 +11,12 @@ from constructs_lib.local.faults.model import Fault, Partition, RegionLost
 class FaultControl(ABC):
     """The faults of a running local cloud.
 
-    Each begins and ends at once, also for what is under way, and can begin and end in any order.
+    Each begins and ends at once, also for what is under way (but for a function's: with its next invocation), and can
+    begin and end in any order.
     """
 
     def __init__(self) -> None:
-        self._faults = Faults((), self._apply)
+        self._faults = Faults((), self._apply, self._refuse)
 
     def objection(self, fault: Fault) -> str | None:
         """Why *fault* cannot happen here, in a sentence; None if it can."""

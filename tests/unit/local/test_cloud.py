@@ -269,6 +269,16 @@ def test_what_is_not_here_cannot_be_broken(parts: Parts, tmp_path: Path) -> None
         running_cloud.partition("eu-west-1", "ap-south-1")
 
 
+def test_nothing_is_broken_before_it_runs(parts: Parts, tmp_path: Path) -> None:
+    """Nor is it kept in mind for later."""
+    waiting = LocalCloud(app="python app.py", work_directory=tmp_path)
+
+    assert waiting.objection(ThirdParty(where="api.example.com", mode="down")) == (
+        "The local cloud does not run yet, so nothing of it can be broken."
+    )
+    waiting.restore_region("eu-west-1")
+
+
 def test_the_control_api_is_there_as_long_as_the_cloud(parts: Parts, tmp_path: Path) -> None:
     """Faults can be begun from outside, and are seen inside."""
     with LocalCloud(app="python app.py", work_directory=tmp_path) as running_cloud:

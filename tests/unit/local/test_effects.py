@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from constructs_lib.local.effects import Effects
 from constructs_lib.local.errors import LocalCloudError
@@ -174,6 +175,18 @@ def test_a_queue_that_keeps_order_is_told_what_it_needs(world: World) -> None:
     world.change(a=PoisonRecord(where="orders", region=HOME), b=PoisonRecord(where="audit", region=HOME))
 
     assert sorted((service, len(given)) for service, _, given in world.calls) == [("sqs", 2), ("sqs", 4)]
+
+
+def test_a_record_that_is_not_taken_is_a_sentence(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a region that is lost."""
+
+    def refuse(**_: Any) -> None:
+        raise ConnectionClosedError(endpoint_url="http://127.0.0.1:1")
+
+    monkeypatch.setattr(Client, "__init__", lambda self, *_: setattr(self, "put_record", refuse))
+
+    with pytest.raises(LocalCloudError, match=f"SlackStream3C-XYZ in {HOME} took no record: Connection was closed"):
+        world.change(a=PoisonRecord(where="slack", region=HOME))
 
 
 def test_third_parties_fail_by_whoever_knows_them(world: World) -> None:
