@@ -78,8 +78,10 @@ class RecordingWatch:
         before = self._keys.get()
         assert not keys.keys() & before.keys(), "Powertools would drop a key that is there already"
         token = self._keys.set(before | keys)
-        yield
-        self._keys.reset(token)
+        try:
+            yield
+        finally:
+            self._keys.reset(token)
 
     def info(self, message: str, /, **fields: object) -> None:
         self._log("info", message, fields)

@@ -308,6 +308,27 @@ def test_failure_of_one_tenants_rows_leaves_the_others_alone() -> None:
     assert [line.level for line in world.watch.lines if "turn" in line.message] == ["error"]
 
 
+def test_row_deleted_by_hand_holds_its_tenant_for_no_longer_than_a_lease() -> None:
+    """The count is wrong then; the pile is worked off, and the marker goes when nobody finds a row any more."""
+    world = World()
+    world.table.checks = False
+    pile(world, 2)
+
+    def delete() -> None:
+        [slot] = [sk for pk, sk in world.table.rows if pk.startswith("tenant#") and sk.endswith("-1")]
+        del world.table.rows["tenant#=acme", slot]
+
+    world.behaviour["1"] = delete
+    before = world.table.calls
+    world.drain()
+    assert world.table.calls - before < 20
+    for _ in range(3):
+        world.time.pass_by(180)
+        world.drain()
+    assert world.done == ["1", "2"]
+    assert world.store.waiting(["acme"]) == frozenset()
+
+
 def crash_in(world: World, *, calls: int) -> None:
     """Drain until the environment dies at its so manieth step from now."""
     left = iter(range(calls))

@@ -137,10 +137,11 @@ def test_marker_that_counts_rows_nobody_finds_is_taken_away_unless_one_comes() -
     assert world.store.waiting(["acme"]) == frozenset()
 
 
-def test_only_the_owner_of_the_lease_changes_the_pile() -> None:
+@pytest.mark.parametrize("rows", [1, 2])
+def test_only_the_owner_of_the_lease_changes_the_pile(rows: int) -> None:
     """Who has lost it learns so, and nothing has changed."""
     world = World()
-    world.park(parked(1))
+    world.park(*(parked(position) for position in range(1, rows + 1)))
     marker = world.store.marker("=acme")
     assert marker is not None
     mine = world.store.lease("=acme", marker, owner="me", until=ARRIVED + 60)
@@ -148,7 +149,7 @@ def test_only_the_owner_of_the_lease_changes_the_pile() -> None:
     assert world.store.lease("=acme", marker, owner="you", until=ARRIVED + 60) is None
     taken = world.store.lease("=acme", mine, owner="you", until=ARRIVED + 160)
     assert taken is not None
-    [row] = world.store.rows("=acme")
+    row, *_ = world.store.rows("=acme")
     with pytest.raises(LeaseLostError):
         world.store.settle("=acme", mine, row.slot)
     with pytest.raises(LeaseLostError):
