@@ -1,5 +1,6 @@
 import io
 import json
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -96,3 +97,44 @@ def test_lines_written_by_the_handler_carry_the_keys() -> None:
         ("after", "ERROR", None, "r-1"),
     ]
     assert lines[0]["attempt"] == 1
+
+
+def test_gauges_publish_their_newest_value_with_their_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    """A gauge is one value per invocation, not a sum, and is gone with it."""
+    watch = _watch()
+    watch.gauge("TimeToDataLoss", 10.0, "Seconds")
+    watch.gauge("TimeToDataLoss", 9.0, "Seconds")
+    watch.gauge("CallFailureRate", 50.0, "Percent")
+    watch.flush()
+    watch.flush()
+    [blob] = _emitted(capsys)
+    assert (blob["TimeToDataLoss"], blob["CallFailureRate"]) == ([9.0], [50.0])
+    [metrics] = [each["Metrics"] for each in blob["_aws"]["CloudWatchMetrics"]]
+    assert {each["Name"]: each["Unit"] for each in metrics} == {
+        "TimeToDataLoss": "Seconds",
+        "CallFailureRate": "Percent",
+    }
+
+
+def test_keys_of_one_thread_stay_off_the_lines_of_another() -> None:
+    """Records are at work side by side; each one's lines carry its own keys, during and after."""
+    log = io.StringIO()
+    watch = _watch(log)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with watch.about(record_id="m-1"):
+            inside.set()
+            go_on.wait(10)
+            watch.info("in the thread")
+        watch.info("after it")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    inside.wait(10)
+    with watch.about(record_id="m-2"):
+        watch.info("beside it")
+    go_on.set()
+    thread.join()
+    lines = {line["message"]: line.get("record_id") for line in map(json.loads, log.getvalue().splitlines())}
+    assert lines == {"in the thread": "m-1", "after it": None, "beside it": "m-2"}
