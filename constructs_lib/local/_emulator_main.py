@@ -56,7 +56,10 @@ _TOUCHED: dict[str, dict[str, list[str] | None]] = {
 }
 
 # The scripts beside this one that make up for what services of the emulator lack.
-_COMPANIONS = ("_emulator_apis", "_emulator_events", "_emulator_mappings", "_emulator_route53", "_emulator_tables")
+_COMPANIONS = (
+    *("_emulator_apis", "_emulator_events", "_emulator_mappings", "_emulator_route53", "_emulator_schedules"),
+    "_emulator_tables",
+)
 
 # What a function's process may see of this process's environment: nothing but what AWS's runtime sets too.
 _RUNTIME_VARIABLES = ("AWS_", "_HANDLER", "LAMBDA_TASK_ROOT", "_LAMBDA_", "_X_AMZN_")

@@ -47,7 +47,11 @@ DIFFERENCES: Final = (
         "an event that cannot be handed to its target is not tried again and reaches no dead-letter queue; targets are "
         "functions, queues, topics, state machines and buses of its own region: anything else, or elsewhere, is passed over",
     ),
-    ("AWS::Events::Rule", "ScheduleExpression", "up to a second late; operation faults do not reach what it calls"),
+    (
+        "AWS::Events::Rule",
+        "ScheduleExpression",
+        "up to a second late, and later by as much at the next call; operation faults do not reach what it calls",
+    ),
     (
         "AWS::IAM::Role",
         None,
@@ -105,12 +109,9 @@ DIFFERENCES: Final = (
     (
         "AWS::Scheduler::Schedule",
         None,
-        "up to a second late, without retry or dead-letter queue; calls functions, queues, topics, state machines and buses "
-        "only, and leaves placeholders like <aws.scheduler.execution-id> as they are",
+        "up to a second late, without retry or dead-letter queue, and at the beginning of a flexible window; what it was to "
+        "call while its region was lost it calls once afterwards; calls functions, queues, topics, state machines and buses",
     ),
-    ("AWS::Scheduler::Schedule", "ScheduleExpressionTimezone", "the time zone is ignored: it counts in UTC"),
-    ("AWS::Scheduler::Schedule", "StartDate", "ignored: it begins at once"),
-    ("AWS::Scheduler::Schedule", "EndDate", "ignored: it does not end"),
     (
         "AWS::SNS::Subscription",
         None,

@@ -132,16 +132,15 @@ def test_what_behaves_differently_is_reported_where_it_is_used(tmp_path: Path) -
 
 def test_all_that_is_different_about_a_type_is_reported(tmp_path: Path) -> None:
     """What holds for each resource of it, and for each option that one of them sets; not for options nobody sets."""
-    known = frozenset({"AWS::Scheduler::Schedule"})
-    zoned = {"Type": "AWS::Scheduler::Schedule", "Properties": {"ScheduleExpressionTimezone": "Europe/Berlin"}}
-    source = assembly(tmp_path / "source", {"Zoned": zoned, "Plain": {"Type": "AWS::Scheduler::Schedule"}})
+    known = frozenset({"AWS::Events::Rule"})
+    scheduled = {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 minute)"}}
+    source = assembly(tmp_path / "source", {"Scheduled": scheduled, "Plain": {"Type": "AWS::Events::Rule"}})
 
     report = derive(source, tmp_path / "copy", deployable=known)
 
-    text = report.differences["AWS::Scheduler::Schedule"]
-    assert text.startswith("up to a second late")
-    assert "; ScheduleExpressionTimezone: the time zone is ignored" in text
-    assert "EndDate" not in text
+    text = report.differences["AWS::Events::Rule"]
+    assert text.startswith("an event that cannot be handed to its target")
+    assert "; ScheduleExpression: up to a second late" in text
 
 
 def test_templates_inside_function_code_are_left_alone(tmp_path: Path) -> None:
