@@ -73,6 +73,18 @@ def test_a_batch_fits_the_payload_of_one_invocation() -> None:
     assert shard.batches == [["1", "2"], ["3", "4"], ["5"]]
 
 
+def test_a_batch_may_fill_the_payload_to_the_last_byte() -> None:
+    """The limit itself is allowed."""
+    envelope, comma = len('{"Records": []}'), len(", ")
+    size = (PAYLOAD_LIMIT - envelope) // 3 - comma
+    shard = VirtualShard(Config())
+    shard.put(0.0, "a", "b", size=size)
+    shard.put(0.0, "c", size=PAYLOAD_LIMIT - envelope - 2 * (size + comma) - comma)
+    shard.put(0.0, "d", size=1)
+    shard.run(until=10.0)
+    assert shard.batches == [["1", "2", "3"], ["4"]]
+
+
 def test_a_record_beyond_the_payload_limit_is_sent_alone() -> None:
     """A record that fits no event does not take others along."""
     shard = VirtualShard(Config())

@@ -72,6 +72,7 @@ DOCUMENT = {
         ({"price": [{"numeric": ["=", 20]}]}, True),
         ({"price": [{"numeric": [">", 10, "<=", 20]}]}, True),
         ({"price": [{"numeric": [">", 20]}]}, False),
+        ({"price": [{"numeric": [">=", 20]}]}, True),
         ({"price": [{"numeric": [">=", 10, "<", 20]}]}, False),
         ({"name": [{"numeric": ["=", 20]}]}, False),
         ({"price": [20]}, True),

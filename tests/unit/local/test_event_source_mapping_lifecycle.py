@@ -8,12 +8,18 @@ from constructs_lib.local.event_source_mapping.messages import (
     FetchFailed,
     FunctionFailed,
     InvocationEnded,
+    NotInvoked,
     RecordsFetched,
     Responded,
     TimeReached,
 )
-from constructs_lib.local.event_source_mapping.unknowns import DestinationFailure, InFlightWhenDisabled, Unknowns
-from tests.unit.local.virtual_shard import Function, VirtualShard, answering, failing, succeeding
+from constructs_lib.local.event_source_mapping.unknowns import (
+    CheckpointScope,
+    DestinationFailure,
+    InFlightWhenDisabled,
+    Unknowns,
+)
+from tests.unit.local.virtual_shard import Answer, Function, VirtualShard, answering, failing, succeeding
 
 
 def slow(seconds: float) -> Function:
@@ -66,6 +72,21 @@ def test_a_batch_in_retry_is_delivered_after_the_pause() -> None:
     assert shard.times[1] == 100.0
     assert len(shard.batches) == 1 + 4
     assert shard.discarded == ["1"]
+
+
+def test_what_was_given_up_beside_a_blocked_record_stays_given_up() -> None:
+    """Where lanes have a memory of their own, a pause repeats neither what one has done nor what it has discarded."""
+
+    def function(sequences: list[str]) -> Answer:
+        return NotInvoked() if "1" in sequences else FunctionFailed()
+
+    unknowns = Unknowns(checkpoint_scope=CheckpointScope.LANE)
+    shard = VirtualShard(Config(parallelization=2, retries=0, unknowns=unknowns), function=function)
+    shard.put(0.0, "a", "b")
+    shard.disable(at=5.0)
+    shard.enable(at=50.0)
+    shard.run(until=100.0)
+    assert shard.batches.count(["2"]) == 1
 
 
 @pytest.mark.parametrize(
