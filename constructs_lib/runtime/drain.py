@@ -116,11 +116,11 @@ class _Drain:
             if place is None:
                 self._ports.sleep(min(soonest - now, _LONGEST_SLEEP_SECONDS))
             else:
-                self._have_turn(place, end=end, suspects=suspects)
+                self._have_turn(place, end=end)
 
-    def _have_turn(self, place: str, *, end: float, suspects: bool) -> None:
+    def _have_turn(self, place: str, *, end: float) -> None:
         try:
-            marker = self._turn(place, end=end, suspects=suspects)
+            marker = self._turn(place, end=end)
         except LeaseLostError:
             self._ports.watch.warning("another drainer works for this tenant", place=place)
         except Exception as error:  # noqa: BLE001 - what is wrong with one tenant's rows must not stop the others
@@ -130,17 +130,17 @@ class _Drain:
                 with self._lock:
                     self._queue[place] = marker
 
-    def _turn(self, place: str, *, end: float, suspects: bool) -> Marker | None:
+    def _turn(self, place: str, *, end: float) -> Marker | None:
         """Have one turn if it is still due; return the marker if another turn may follow."""
         marker = self._ports.store.marker(place)
-        suspect = marker is not None and parking.is_suspect(marker)
-        if marker is None or self._due_at(place, marker) > self._ports.now() or suspect > suspects:
+        if marker is None or self._due_at(place, marker) > self._ports.now():
             return marker
         until = self._ports.now() + self._work.deadline.seconds_left
         leased = self._ports.store.lease(place, marker, owner=self._owner, until=until)
         if leased is None:
             return None
-        turn = Turn(self._work, place, leased, suspect=suspect, sweeps=place not in self._swept, until=end)
+        suspect, sweeps = parking.is_suspect(marker), place not in self._swept
+        turn = Turn(self._work, place, leased, suspect=suspect, sweeps=sweeps, until=end)
         turn.take()
         with self._lock:
             self._paused_until = max(self._paused_until, turn.paused_until)

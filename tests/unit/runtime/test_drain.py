@@ -60,6 +60,15 @@ def test_tenant_is_left_alone_until_its_time() -> None:
     assert world.watch.gauges["TenantsParked"] == (1, "Count")
 
 
+def test_nobody_is_waited_for_whose_time_comes_too_late() -> None:
+    """An invocation that could not begin anything any more ends at once."""
+    world = World(timeout_seconds=10)
+    world.park(parked(1), until=ARRIVED + 9)
+    world.park(parked(2, tenant="globex"), until=ARRIVED + 3_600)
+    world.drain()
+    assert world.time.pauses == []
+
+
 def test_tenant_that_is_still_away_waits_on_and_nobody_else_does() -> None:
     """One call, then its time begins anew; nothing of its pile is touched."""
     world = World(away={"acme"}, timeout_seconds=2)
@@ -257,10 +266,13 @@ def test_expired_record_that_cannot_be_put_into_quarantine_stays() -> None:
     world = World(away={"acme"}, quarantine=MemoryQuarantine(failures=1))
     world.park(parked(1), until=ARRIVED + 1e9)
     world.time.seconds = ARRIVED + HOLD_SECONDS + 1
+    asked = world.store.markers()["=acme"].until
     world.drain()
     assert world.waits() == ["1"]
+    assert world.store.markers()["=acme"].until == asked
     world.drain()
     assert world.kinds() == [("1", "expired")]
+    assert not world.called
 
 
 def test_pile_of_ten_thousand_does_not_starve_a_pile_of_three() -> None:
@@ -378,6 +390,29 @@ def test_record_that_ends_the_function_goes_to_quarantine_and_takes_no_other_wit
     assert crashes == 4
     assert world.kinds() == [("3", "crashed")]
     assert world.done == ["1", "2", "10", "11", "4", "5"]
+
+
+def test_attempt_that_ended_is_not_taken_for_a_crash() -> None:
+    """Crashes of the environment between attempts that end well do not add up to a record that is to blame."""
+    world = World()
+    actors = Actors(choose=lambda names: (names[0], False))
+    attempts = itertools.count()
+
+    def die_or_be_away() -> None:
+        if next(attempts) % 2:
+            raise TenantUnavailable("429", retry_after=600)
+        actors._doomed.add("drainer")
+        actors.step()
+
+    pile(world, 1)
+    world.behaviour["1"] = die_or_be_away
+    for _ in range(12):
+        world.table.step = actors.step
+        actors.run({"drainer": lambda: world.drain(watch=RecordingWatch())})
+        world.time.pass_by(700)
+    assert len(actors.crashed) == 6
+    assert world.waits() == ["1"]
+    assert not world.quarantine.cases
 
 
 def test_second_drainer_leaves_alone_what_the_first_one_works_on() -> None:
