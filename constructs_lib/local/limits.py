@@ -92,6 +92,11 @@ DIFFERENCES: Final = (
         "ignore proxy settings (urllib3.PoolManager, http.client) or bring certificates of their own, and runtimes other than "
         "Python and provided ones: make the address they call a setting",
     ),
+    (
+        "AWS::Lambda::Function",
+        "DeadLetterConfig",
+        "what arrives there has the form that an on-failure destination gets, not that of the event",
+    ),
     ("AWS::Lambda::Alias", "RoutingConfig", "weights are ignored: every request goes to the primary version"),
     ("AWS::Logs::MetricFilter", None, "stored, never applied"),
     ("AWS::Pipes::Pipe", None, "only from a DynamoDB stream to SNS or Step Functions, without filter or enrichment"),
