@@ -58,7 +58,8 @@ def _show(options: argparse.Namespace) -> None:
         if breaker.reason:
             print(f"  reason: {breaker.reason}")
         if breaker.state == "open":
-            print(f"  next probe: not before {_moment(max(breaker.probe_at, breaker.not_before))}")
+            due = max(breaker.probe_at, breaker.not_before)
+            print(f"  next probe: {f'not before {_moment(due)}' if due else 'at once'}")
         if parked:
             print(f"  tenants with parked records: {parked}")
 

@@ -69,6 +69,7 @@ def test_an_operator_stops_all_calls_and_lets_them_go_on(
     assert shown[1:] == ["  reason: maintenance"]
 
     assert "one call tries" in resilience(capsys, "restore")
+    assert resilience(capsys, "show").splitlines()[1:] == ["  next probe: at once"]
     breaker = SharedBreaker.of(status.read().breaker)
     assert (breaker.state, breaker.reason) == ("open", "")
     assert status.take_token(seen=breaker, probe_seconds=5.0).done
