@@ -19,6 +19,7 @@ pytestmark = pytest.mark.local_cloud
 PLANS = Path(__file__).parent / "drills"
 
 
+@pytest.mark.requirement("ISO-03")
 def test_a_bug_of_teams_loses_and_doubles_nothing_and_slack_goes_on(system: System) -> None:
     """Its function raises on whatever it is given; what was sent meanwhile arrives when the bug is mended."""
     report = drill(system, "teams-bug", at=6.0, lasts=16.0)
