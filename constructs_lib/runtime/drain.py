@@ -13,7 +13,8 @@ from threading import Lock
 from constructs_lib.runtime import parking
 from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.descriptions import describe
-from constructs_lib.runtime.drain_turn import DrainPorts, Turn, Work
+from constructs_lib.runtime.drain_ports import DrainPorts, Work
+from constructs_lib.runtime.drain_turn import Turn
 from constructs_lib.runtime.parking import Marker
 from constructs_lib.runtime.parking_store import LeaseLostError
 from constructs_lib.runtime.stream_ports import HandleRecord, Status

@@ -9,24 +9,17 @@ noted before it begins, and a record whose attempts were begun three times witho
 """
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from threading import Lock
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from constructs_lib.runtime import parking
 from constructs_lib.runtime.attempts import DependencyAway, Done, Refused, Result, TenantAway, Unknown, attempt, outcome
-from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.descriptions import describe
+from constructs_lib.runtime.drain_ports import Work
 from constructs_lib.runtime.envelope import InvalidEnvelopeError
 from constructs_lib.runtime.parking import Marker, Row
-from constructs_lib.runtime.parking_store import ParkingStore
-from constructs_lib.runtime.quarantine import Case, Kind, Quarantine
+from constructs_lib.runtime.quarantine import Case, Kind
 from constructs_lib.runtime.records import Arrival, Record
-from constructs_lib.runtime.stream_ports import Gate, HandleRecord, Probe, Suspicion, Wait
-
-if TYPE_CHECKING:
-    from constructs_lib.runtime.observability import Watch
+from constructs_lib.runtime.stream_ports import Probe, Wait
 
 # So many rows at most before the next tenant has its turn.
 TURN_ROWS = 25
@@ -38,52 +31,6 @@ _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 # After what no other tenant's records would fare better with either.
 _LATER_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrainPorts:
-    """What a drainer works with.
-
-    Args:
-        store: Where records are parked.
-        gate: Circuit breaker and retry budget.
-        suspicion: Tells a broken handler from broken records.
-        quarantine: Keeps records that cannot be processed.
-        watch: Logs and counts.
-        now: Clock, in seconds since 1970.
-        sleep: Waits so many seconds.
-    """
-
-    store: ParkingStore
-    gate: Gate
-    suspicion: Suspicion
-    quarantine: Quarantine
-    watch: "Watch"
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What all turns of one invocation share.
-
-    Args:
-        ports: As of the drainer.
-        handle_record: The function of one record.
-        deadline: Tells whether there is time for one more record.
-        function: Name of the Lambda function.
-        hold_seconds: How long a record may wait.
-        unavailable_attempts: Attempts with a record that the dependency does not answer although its circuit is closed.
-        lock: Held by whoever uses gate or suspicion.
-    """
-
-    ports: DrainPorts
-    handle_record: HandleRecord
-    deadline: Deadline
-    function: str
-    hold_seconds: float
-    unavailable_attempts: int
-    lock: Lock = field(default_factory=Lock)
 
 
 class Turn:
@@ -175,7 +122,7 @@ class Turn:
         return self._give_up(row, arrival, record, kind="expired", reason=reason, attempts=tries)
 
     def _work_off(self) -> None:
-        rows = list(self._ports.store.rows(self._place, most=TURN_ROWS))
+        self.marker, rows = self._ports.store.front(self._place, self._marker, most=TURN_ROWS)
         if not rows and self._ports.store.close(self._place, self._marker):
             self.marker = None
         for row in rows:

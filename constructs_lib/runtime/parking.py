@@ -213,6 +213,19 @@ def closing(place: str, marker: Marker) -> list[Write]:
     ]
 
 
+def confirming(place: str, marker: Marker) -> list[Write]:
+    """Return what succeeds only if no row has come since *marker* was read.
+
+    A query is no snapshot: rows that one transaction stores may show one before the other, the later one of a key
+    first. A write of the marker that succeeds after the query shows that no such transaction was under way meanwhile,
+    for every one of them writes the marker too.
+
+    Source: Amazon DynamoDB developer guide, isolation levels for transactions.
+    """
+    unchanged = (Is("owner", marker.owner), Is("rows", marker.rows))
+    return [Update(pk=MARKERS, sk=place, set={"owner": marker.owner}, add={}, when=unchanged)]
+
+
 def releasing(place: str, marker: Marker, *, until: float | None) -> list[Write]:
     """Return what gives the lease back and keeps what the turn has learnt; *until*: to be left alone so long."""
     values: dict[str, Value] = {"turned": marker.turned, "misses": marker.misses, "owner": "", "lease": 0.0}

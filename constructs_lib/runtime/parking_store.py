@@ -111,6 +111,20 @@ class ParkingStore:
         for slot, item in self.table.items(parking.rows_of(place), most=most):
             yield Row.from_item(slot, item)
 
+    def front(self, place: str, marker: Marker, *, most: int) -> tuple[Marker, list[Row]]:
+        """Return the first rows of a place, at most so many, with none missing between them, and what the marker is now.
+
+        Raises:
+            LeaseLostError: If the lease is lost.
+            ParkingContentionError: If rows came every time.
+        """
+        for _ in range(_ROUNDS):
+            rows = list(self.rows(place, most=most))
+            if not self.table.transact(parking.confirming(place, marker)):
+                return marker, rows
+            marker = self._owned(place, marker)
+        raise ParkingContentionError
+
     def lease(self, place: str, marker: Marker, *, owner: str, until: float) -> Marker | None:
         """Take the lease that *marker* shows to be free; None: somebody was quicker."""
         if self.table.transact(parking.leasing(place, marker, owner=owner, until=until)):
@@ -137,10 +151,9 @@ class ParkingStore:
             refused = self.table.transact(parking.settling(place, marker, slot))
             if not refused:
                 return None if marker.rows == 1 else replace(marker, rows=marker.rows - 1)
-            now = self.marker(place)
-            if now is None or now.owner != marker.owner or 0 in refused:
+            if 0 in refused:
                 raise LeaseLostError
-            marker = replace(marker, rows=now.rows)
+            marker = self._owned(place, marker)
         raise ParkingContentionError
 
     def close(self, place: str, marker: Marker) -> bool:
@@ -185,6 +198,13 @@ class ParkingStore:
             if not rows:
                 return
         raise ParkingContentionError
+
+    def _owned(self, place: str, marker: Marker) -> Marker:
+        """Return *marker* with the number of rows that there are now."""
+        now = self.marker(place)
+        if now is None or now.owner != marker.owner:
+            raise LeaseLostError
+        return replace(marker, rows=now.rows)
 
     def _as_owner(self, writes: list[Write]) -> None:
         if self.table.transact(writes):

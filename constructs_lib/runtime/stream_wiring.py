@@ -9,7 +9,7 @@ from constructs_lib.runtime.breaker_store import DynamoStatus
 from constructs_lib.runtime.circuit_gate import CircuitGate
 from constructs_lib.runtime.clients import PROMPT, QUICK
 from constructs_lib.runtime.drain import ParkingDrainer
-from constructs_lib.runtime.drain_turn import DrainPorts
+from constructs_lib.runtime.drain_ports import DrainPorts
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.journal_store import DynamoDbJournal
 from constructs_lib.runtime.observability import PowertoolsWatch

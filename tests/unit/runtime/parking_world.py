@@ -8,7 +8,7 @@ from typing import Any
 from constructs_lib.runtime import TenantUnavailable
 from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.drain import ParkingDrainer
-from constructs_lib.runtime.drain_turn import DrainPorts
+from constructs_lib.runtime.drain_ports import DrainPorts
 from constructs_lib.runtime.parking_store import ParkingStore
 from constructs_lib.runtime.records import Record, arrival_again
 from constructs_lib.runtime.stream_ports import Go, Outcome, Parked, Probe, Status, Wait

@@ -179,6 +179,27 @@ def test_two_shards_that_park_for_one_tenant_at_once_lose_nothing(seed: int) -> 
     assert (marker.rows, marker.oldest, marker.until) == (6, ARRIVED - 9, ARRIVED + 9)
 
 
+def test_front_of_a_pile_has_no_holes() -> None:
+    """While the pile is read page by page, two rows of a key come, the earlier one in front of where the reader is."""
+    world = World()
+    world.park(*(parked(position) for position in (4, 5, 6)))
+    marker = world.store.marker("=acme")
+    assert marker is not None
+    leased = world.store.lease("=acme", marker, owner="me", until=ARRIVED + 60)
+    assert leased is not None
+    before = world.table.calls
+
+    def in_the_middle() -> None:
+        if world.table.calls == before + 2:
+            world.table.calls += 100
+            world.park(parked(1), parked(7))
+
+    world.table.step = in_the_middle
+    now, rows = world.store.front("=acme", leased, most=10)
+    assert [row.content["position"] for row in rows] == ["1", "4", "5", "6", "7"]
+    assert now.rows == 5
+
+
 MARKER = Marker(rows=3, until=100, oldest=50)
 
 
