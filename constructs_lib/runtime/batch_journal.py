@@ -45,14 +45,18 @@ class BatchJournal:
         resumed = resume(shard, [entry.arrival.name for entry in self._entries])
         self._pages = set(resumed.pages)
         self._crashed = shard.crashed
+        is_crashing = False
         for entry, known_as in self._digests.items():
             counts = resumed.counts.get(known_as, Counts())
             entry.settled = known_as in resumed.settled
             entry.failures, entry.aways, entry.crashes = counts.failures, counts.aways, counts.crashes
             if entry.crashes >= crash_attempts and is_handler_crashing(shard.crashed, digest(entry.lane)):
                 entry.crashes = crash_attempts - 1
-                self._watch.count("HandlerFailing")
-                self._watch.error("record tried again, for the handler ends the function whatever the record")
+                is_crashing = True
+        if is_crashing:
+            self._watch.count("HandlerFailing")
+            self._watch.error("records tried again, for the handler ends the function whatever the record")
+            self._write_crashed(self._crashed)
         self.suspects = frozenset(entry for entry, known_as in self._digests.items() if known_as in resumed.suspects)
         if self.suspects:
             self._watch.warning("the function ended in the middle of this batch", suspects=len(self.suspects))
@@ -85,9 +89,9 @@ class BatchJournal:
         """Learn that a record was given up because it ends the function."""
         self._write_crashed(self._crashed | {digest(entry.lane)})
 
-    def came_through(self, entry: Entry) -> None:
-        """Learn that the function outlived a call with this record."""
-        if self._crashed and entry in self.suspects:
+    def came_through(self) -> None:
+        """Learn that the function outlived a call: it is not the handler that ends it, whatever the record."""
+        if self._crashed:
             self._write_crashed(frozenset())
 
     def _page(self, first: Entry, *, begun: tuple[Entry, ...] = (), through: str = "") -> Page:

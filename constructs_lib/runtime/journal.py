@@ -67,8 +67,8 @@ class Shard:
 
     Args:
         pages: Of its batches; with a parallelization factor above 1 several are under way at once.
-        crashed: Digests of the keys of records that were given up because they end the function; empty again with the
-            first suspect that does not.
+        crashed: Digests of the keys of records that were given up in the last hours because they end the function; empty
+            again with the first one that does not.
     """
 
     pages: Sequence[Page] = ()
@@ -88,7 +88,7 @@ class JournalStore(Protocol):
         """Remove the page with this first record, if there is one."""
 
     def write_crashed(self, shard: str, keys: frozenset[bytes]) -> None:
-        """Store the keys whose records ended the function; none removes the note."""
+        """Note for some hours the keys whose records ended the function; none removes the note."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ Items of the partition `shard#<shard id>`:
   (by digest in hexadecimal: crashes, failures, aways);
 * `crashed`: `keys` (digests).
 
-All of them expire after eight days, one more than Lambda keeps any record of a stream in play.
+Pages expire after eight days, one more than Lambda keeps any record of a stream in play; the note `crashed` counts for
+three hours, whenever DynamoDB gets round to deleting it.
 """
 
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
 _KEPT_SECONDS = 8 * 24 * 3600
+_CRASHED_SECONDS = 3 * 3600
 _PAGE = "page#"
 _CRASHED = "crashed"
 
@@ -53,7 +55,8 @@ class DynamoDbJournal:
             )
             for item in answer["Items"]:
                 if item["sk"]["S"] == _CRASHED:
-                    crashed = _digests(item["keys"]["B"])
+                    counts = float(item["expires"]["N"]) > self.now()
+                    crashed = _digests(item["keys"]["B"]) if counts else frozenset()
                 else:
                     pages.append(_page(item))
             if "LastEvaluatedKey" not in answer:
@@ -83,14 +86,16 @@ class DynamoDbJournal:
         self.client.delete_item(TableName=self.table, Key=_key(shard, _PAGE + first))
 
     def write_crashed(self, shard: str, keys: frozenset[bytes]) -> None:
-        """Store the keys whose records ended the function; none removes the note."""
+        """Note for some hours the keys whose records ended the function; none removes the note."""
         if keys:
-            self._put(shard, _CRASHED, {"keys": {"B": b"".join(sorted(keys))}})
+            self._put(shard, _CRASHED, {"keys": {"B": b"".join(sorted(keys))}}, kept_seconds=_CRASHED_SECONDS)
         else:
             self.client.delete_item(TableName=self.table, Key=_key(shard, _CRASHED))
 
-    def _put(self, shard: str, name: str, attributes: Mapping[str, Any]) -> None:
-        expires = {"N": str(int(self.now()) + _KEPT_SECONDS)}
+    def _put(
+        self, shard: str, name: str, attributes: Mapping[str, Any], *, kept_seconds: float = _KEPT_SECONDS
+    ) -> None:
+        expires = {"N": str(int(self.now() + kept_seconds))}
         self.client.put_item(TableName=self.table, Item={**_key(shard, name), **attributes, "expires": expires})
 
 

@@ -245,7 +245,7 @@ class StreamBatch:
             retry_after = result.retry_after if isinstance(result, DependencyAway) else None
             gate.tell(now, outcome(result), took=seconds, retry_after=retry_after, probe=call.probe)
         self._ports.suspicion.saw(entry.lane, failed=isinstance(result, Unknown))
-        self._journal.came_through(entry)
+        self._journal.came_through()
         was_held, entry.held = entry.held, False
         plan.called(call, result, now, is_open=gate.is_open, is_failing=self._ports.suspicion.blames_handler)
         if isinstance(result, Done):

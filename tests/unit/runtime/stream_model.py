@@ -2,7 +2,7 @@
 
 The consumer is the real one, from the batch plan to breaker, journal, parking place and drainer; so is the event source
 mapping, the local cloud's pure core. Only threads, HTTP and the clock are replaced. The model keeps account of every
-record, and complains at the moment a promise is broken:
+record, and notes when a promise is broken:
 
 * two records of one key are never at work at the same time, and none begins before the earlier ones are settled;
 * no record that was delivered is begun again, unless a function ended in the middle of a batch it was in.
@@ -21,7 +21,7 @@ from constructs_lib.runtime.breaker_store import DynamoStatus
 from constructs_lib.runtime.circuit_gate import CircuitGate
 from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.drain import ParkingDrainer
-from constructs_lib.runtime.drain_turn import DrainPorts
+from constructs_lib.runtime.drain_ports import DrainPorts
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.parking_store import ParkingStore
 from constructs_lib.runtime.records import Record, stream_arrivals
@@ -82,15 +82,24 @@ class Shard(VirtualShard):
         super().__init__(config, enabled=enabled)
         self.name = name
         self.model = model
+        # Sequence numbers grow with time, across shards too.
+        self.first_position = 1_000_000 * (len(model.shards) + 1)
         self.now = model.clock.now
 
     @property
     def next_time(self) -> float:
         return self._agenda[0][0] if self._agenda else float("inf")
 
+    def name_of(self, sequence: str | int) -> str:
+        """Name of the record with this sequence number in this shard."""
+        return f"{self.name}-{self.first_position + int(sequence)}"
+
     def _invoke(self, command: Invoke) -> None:
         def ended(handed_back: list[str] | None) -> None:
-            outcome = FunctionFailed() if handed_back is None else Responded(batch_response(handed_back))
+            outcome: FunctionFailed | Responded = FunctionFailed()
+            if handed_back is not None:
+                here = [str(int(position) - self.first_position) for position in handed_back]
+                outcome = Responded(batch_response(here))
             self.at(self.model.clock.now, lambda: InvocationEnded(self.model.clock.now, command.call, outcome))
 
         # Not from within the mapping's own step.
@@ -125,6 +134,9 @@ class Model:
         self.away: set[str] = set()
         self.store_down = False
         self.crash_in: int | None = None
+        self.delivered: Callable[[Sent], None] = lambda sent: None
+        self.broken: list[str] = []
+        """Promises that were broken; an error raised in a handler would be a failure of its record."""
         self.environments: list[Environment] = []
         self.under_way: list[list[Sent]] = []
         self._jitters = shape.seed
@@ -151,15 +163,15 @@ class Model:
         shard = self.open[ord(key[-1]) % len(self.open)]
         data = envelope(sent.id, key=key, tenant=sent.tenant).to_json()
         [raw] = kinesis_event(["garbage" if nature == "garbage" else data])["Records"]
-        sequence = str(len(shard.stream) + 1)
-        raw["eventID"] = f"{shard.name}:{sequence}"
+        position = str(shard.first_position + len(shard.stream) + 1)
+        raw["eventID"] = f"{shard.name}:{position}"
         raw["kinesis"] |= {
-            "sequenceNumber": sequence,
+            "sequenceNumber": position,
             "partitionKey": key,
             "approximateArrivalTimestamp": self.clock.now,
         }
         shard.put(self.clock.now, key, events=raw)
-        self.sent[f"{shard.name}-{sequence}"] = sent
+        self.sent[f"{shard.name}-{position}"] = sent
         self.order.setdefault(key, []).append(sent)
         return sent
 
@@ -210,7 +222,7 @@ class Model:
 
     @property
     def quarantined(self) -> set[Sent]:
-        exported = {self.sent[f"{shard.name}-{sequence}"] for shard in self.shards for sequence in shard.discarded}
+        exported = {self.sent[shard.name_of(sequence)] for shard in self.shards for sequence in shard.discarded}
         return {self.sent[case.arrival.name] for case in self.quarantine.cases} | exported
 
     @property
@@ -343,7 +355,7 @@ class Model:
             sent = self._sent(record)
             self._begin(sent)
             self.at_work[sent.key] -= 1
-            if sent.nature == "crashing":
+            if sent.nature in {"crashing", "hanging"}:
                 sent.crashes += 1
                 raise Crash
             self._effect(sent)
@@ -370,12 +382,15 @@ class Model:
 
     def _begin(self, sent: Sent) -> None:
         sent.begun += 1
-        assert not self.at_work[sent.key], f"{sent.id} begins while another record of {sent.key} is at work"
         before = self.order[sent.key][: self.order[sent.key].index(sent)]
         # What cannot be read names no key to keep the order of.
         overtaken = [each.id for each in before if each.nature != "garbage" and not self.is_settled(each)]
-        assert not overtaken, f"{sent.id} overtakes {overtaken}"
-        assert not sent.delivered or sent.may_come_again, f"{sent.id} is done again"
+        if self.at_work[sent.key]:
+            self.broken.append(f"{sent.id} begins while another record of {sent.key} is at work")
+        if overtaken:
+            self.broken.append(f"{sent.id} overtakes {overtaken}")
+        if sent.delivered and not sent.may_come_again:
+            self.broken.append(f"{sent.id} is done again")
         if sent.delivered:
             sent.may_come_again = False
         self.at_work[sent.key] += 1
@@ -395,6 +410,7 @@ class Model:
             case "flaky" if sent.begun <= 2:
                 raise OSError("reset")
         sent.delivered += 1
+        self.delivered(sent)
 
     def _add_shard(self, *, parents: list[Shard]) -> None:
         shard = Shard(self, f"shardId-{len(self.shards):012}", self.config, enabled=False)

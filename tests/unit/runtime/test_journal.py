@@ -1,5 +1,7 @@
 """What a later invocation learns from the journal, by rule and through DynamoDB."""
 
+from dataclasses import replace
+
 import boto3
 import pytest
 
@@ -108,7 +110,15 @@ def test_everything_expires(store: DynamoDbJournal) -> None:
     store.write("shard-1", Page(first=NAMES[0]))
     store.write_crashed("shard-1", frozenset({ONE}))
     items = store.client.scan(TableName="state")["Items"]
-    assert {item["expires"]["N"] for item in items} == {str(1_000 + 8 * 86_400)}
+    expiries = {item["sk"]["S"]: int(item["expires"]["N"]) - 1_000 for item in items}
+    assert expiries == {f"page#{NAMES[0]}": 8 * 86_400, "crashed": 3 * 3_600}
+
+
+def test_note_about_crashes_counts_for_three_hours_even_if_it_is_still_there(store: DynamoDbJournal) -> None:
+    """Four records that end the function over days are four bad records, not a bad handler."""
+    store.write_crashed("shard-1", frozenset({ONE}))
+    later = replace(store, now=lambda: 1_000.0 + 3 * 3_600)
+    assert later.read("shard-1").crashed == frozenset()
 
 
 def test_page_of_the_largest_batch_fits_into_an_item(store: DynamoDbJournal) -> None:

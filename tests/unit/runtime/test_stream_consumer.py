@@ -510,6 +510,22 @@ def test_record_that_hangs_is_found_at_once_and_given_up_after_three_times() -> 
     assert not consumer.journal.pages
 
 
+def test_handler_that_ends_the_function_whatever_the_record_gives_up_no_more() -> None:
+    """After three keys in a row the rest waits; once records come through again, all is well."""
+    consumer = Consumer(seconds={f"m-{number}": 10**6 for number in range(1, 7)})
+    data, start = batch(6), 1
+    for _ in range(40):
+        answer = consumer.invoke(records_from(data, start))
+        start = int(answer[0]) if answer else start
+    assert [case.arrival.position for case in consumer.quarantine.cases] == ["1", "2", "3"]
+    assert consumer.watch.published["HandlerFailing"] > 10
+
+    consumer.seconds.clear()
+    assert consumer.invoke(records_from(data, start)) == []
+    assert consumer.handled == ["m-4", "m-5", "m-6"]
+    assert not any(consumer.journal.crashed.values())
+
+
 def test_call_that_ends_after_all_is_not_counted_against_its_record() -> None:
     """A call that ran into the reserve and came back in time leaves nothing behind."""
     consumer = Consumer(seconds={"m-1": 27.0})
