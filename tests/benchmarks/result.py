@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Ours in units of the baseline."""
+        """Ours in units of the baseline; where that is nothing, ours is nothing too or infinitely more."""
+        if not self.baseline:
+            return inf if self.ours else 0.0
         return self.ours / self.baseline
 
     @property
