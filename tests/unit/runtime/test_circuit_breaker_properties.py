@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.breaker_store import DynamoStatus
@@ -253,12 +253,15 @@ def plans(*kinds: Kind) -> st.SearchStrategy[list[Step]]:
     return st.lists(runs, max_size=12).map(lambda many: [step for run in many for step in run])
 
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 DEPENDENCY: tuple[Kind, ...] = ("call", "work", "work", "work", "end", "fails", "answers", "throttles")
 MACHINES: tuple[Kind, ...] = (*DEPENDENCY, "store", "crash")
 PEOPLE: tuple[Kind, ...] = (*MACHINES, "isolate", "restore")
 
 
 @pytest.mark.requirement("ISO-12")
+@unhurried
 @given(clocks, plans(*PEOPLE))
 def test_nobody_calls_an_open_circuit_without_a_token(ahead: list[float], plan: list[Step]) -> None:
     """Whoever can know that the circuit is open calls only with a token; isolated, there is no call at all."""
@@ -270,6 +273,7 @@ def test_nobody_calls_an_open_circuit_without_a_token(ahead: list[float], plan: 
 
 
 @pytest.mark.requirement("ISO-12")
+@unhurried
 @given(clocks, plans(*PEOPLE))
 def test_tokens_are_an_interval_apart(ahead: list[float], plan: list[Step]) -> None:
     """In all environments together, by the true time, and the first an interval after the opening."""
@@ -282,6 +286,7 @@ def test_tokens_are_an_interval_apart(ahead: list[float], plan: list[Step]) -> N
             assert later - earlier >= SETTINGS.probe_seconds - WAY
 
 
+@unhurried
 @given(clocks, plans(*PEOPLE))
 def test_no_probe_comes_before_the_retry_after(ahead: list[float], plan: list[Step]) -> None:
     """Neither before the time it was asked for itself, nor before one that another was asked for (`World.begin`)."""
@@ -289,6 +294,7 @@ def test_no_probe_comes_before_the_retry_after(ahead: list[float], plan: list[St
 
 
 @pytest.mark.requirement("ISO-12")
+@unhurried
 @given(clocks, plans("call", "work", "work", "end", "store", "crash"))
 def test_a_healthy_circuit_is_never_written_and_never_waits(ahead: list[float], plan: list[Step]) -> None:
     """Whatever becomes of the store: calls that are answered cost no write, and trouble of the store stops no call."""
@@ -298,6 +304,7 @@ def test_a_healthy_circuit_is_never_written_and_never_waits(ahead: list[float], 
     assert len(world.calls) >= sum(step.kind in ("call", "work") for step in done)
 
 
+@unhurried
 @given(clocks, plans(*PEOPLE))
 def test_only_failed_calls_open_and_only_answered_probes_close(ahead: list[float], plan: list[Step]) -> None:
     """No trouble of the store changes the state, and every change has evidence of its own."""
@@ -308,6 +315,7 @@ def test_only_failed_calls_open_and_only_answered_probes_close(ahead: list[float
     assert closed <= world.answered_tokens
 
 
+@unhurried
 @given(clocks, plans(*MACHINES))
 def test_a_lost_store_leaves_an_open_circuit_open(ahead: list[float], plan: list[Step]) -> None:
     """Who knows that it is open makes no call until the store can be asked for a token."""
@@ -330,6 +338,7 @@ def test_a_lost_store_leaves_an_open_circuit_open(ahead: list[float], plan: list
 
 
 @pytest.mark.requirement("ISO-12")
+@unhurried
 @given(clocks, plans(*MACHINES))
 def test_an_answered_probe_closes_everywhere_within_the_age(ahead: list[float], plan: list[Step]) -> None:
     """When all is well again the circuit closes by itself, and a moment later nobody waits any more."""
@@ -349,6 +358,7 @@ def test_an_answered_probe_closes_everywhere_within_the_age(ahead: list[float], 
     assert closed_at is not None
 
 
+@unhurried
 @given(clocks, plans(*PEOPLE))
 def test_isolation_stays_until_restored(ahead: list[float], plan: list[Step]) -> None:
     """No environment ends it, whatever it knew before."""

@@ -272,8 +272,11 @@ def test_transitions_are_published_at_once_and_counted_once(table: StatusTable) 
     one.call(UNAVAILABLE, times=5)
     assert one.watch.published["BreakerOpened"] == 1
     table.time.now += 7
+    assert isinstance(one.ask(), Probe)
+    table.time.now += 7
     assert other.call(ANSWERED) == [Probe]
     assert other.watch.published["BreakerClosed"] == 1
+    one.gate.tell(table.time.now, ANSWERED, took=7.0, probe=True)  # which is late: it is closed already
     assert one.call(ANSWERED) == [Go]
     for environment in (one, other):
         environment.watch.flush()

@@ -1,13 +1,14 @@
 """Retries are a part of the calls, whatever happens."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.call_window import CallWindow
 from constructs_lib.runtime.retry_budget import RetryBudget
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.01, 0.5, 7.0])), max_size=200))
 def test_retries_never_multiply_the_load(plan: list[tuple[bool, float]]) -> None:
     """At any time: no more than what was saved, a fifth of the first calls and the least that time brings."""
@@ -46,6 +47,7 @@ def test_first_calls_earn_and_nothing_is_saved_beyond_the_most() -> None:
     assert [budget.take(1e9) == 0 for _ in range(3)] == [True, True, False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60))
 def test_the_window_counts_what_is_no_older_than_it(plan: list[tuple[float, bool]]) -> None:
     """Everything of the last eleven twelfths, and nothing older than the whole."""
