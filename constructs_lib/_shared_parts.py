@@ -73,7 +73,8 @@ def shared_parts(templates: Mapping[str, Template], parts: Mapping[str, Set[Part
         shared thing is left out.
     """
     graph = _Graph(templates)
-    reached = {dependency: graph.reached_from(own) for dependency, own in sorted(parts.items())}
+    parts = {dependency: graph.with_rights(own) for dependency, own in sorted(parts.items())}
+    reached = {dependency: graph.reached_from(own) for dependency, own in parts.items()}
     found = []
     for one, other in combinations(reached, 2):
         common = reached[one].keys() & reached[other].keys()
@@ -115,6 +116,22 @@ class _Graph:
                     owners = _references(resource.get("Properties", {}).get(belongs))
                     for owner in owners & template["Resources"].keys():
                         self._belonging.setdefault(Part(name, owner), []).append(Part(name, logical_id))
+
+    def with_rights(self, parts: Set[Part]) -> Set[Part]:
+        """*parts*, and with their functions the roles these have and all that is granted to those."""
+        roles = {
+            Part(part.template, role)
+            for part in parts
+            for role in _references(self._properties(part).get("Role"))
+            if role in self.templates[part.template]["Resources"]
+        }
+        return {*parts, *roles, *(policy for role in roles for policy in self._belonging.get(role, ()))}
+
+    def _properties(self, part: Part) -> Mapping[str, Any]:
+        properties: Mapping[str, Any] = self.templates[part.template]["Resources"][part.logical_id].get(
+            "Properties", {}
+        )
+        return properties
 
     def reached_from(
         self, start: Set[Part | str], *, no_further_than: Set[Part | str] = frozenset()

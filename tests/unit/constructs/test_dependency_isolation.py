@@ -227,6 +227,22 @@ def test_what_lies_behind_something_shared_is_no_news(found: Found) -> None:
     assert len(found(both_ways)) == 2
 
 
+@pytest.mark.requirement("ISO-01")
+def test_one_that_calls_the_other_hides_nothing(found: Found) -> None:
+    """That the consumer itself is reached is one thing; a secret that both may read is another."""
+
+    def call_and_share(stack: cdk.Stack, both: Two) -> None:
+        slack, teams = both
+        slack.consumer.grant_invoke(teams.consumer)
+        shared = secretsmanager.Secret(stack, "Shared")
+        for each in both:
+            shared.grant_read(each.consumer)
+
+    names = [finding.split()[0] for finding in found(call_and_share)]
+    assert "SharedBetweenDependencies[Stack/Notify-slack/Resource]" in names
+    assert "SharedBetweenDependencies[Stack/Shared/Resource]" in names
+
+
 def test_only_what_the_app_defines_can_be_declared_as_a_construct() -> None:
     """What is imported has no place in the app; its ARN says what is meant."""
     stack = cdk.Stack()
