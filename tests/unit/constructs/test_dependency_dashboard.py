@@ -22,7 +22,6 @@ def widgets(stack: cdk.Stack) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.requirement("OBS-09")
 def test_each_dependency_has_a_row(tmp_path: Path) -> None:
     """Full width, one below the other, each with its alarms first."""
     stack, source = new_stack(), source_folder(tmp_path)
