@@ -7,6 +7,7 @@ from typing import Any
 from constructs_lib.local.deployment import DeployedStack
 from constructs_lib.local.event_source_mapping.clients import CALL_FAILED
 from constructs_lib.local.event_source_mapping.runner import MappingStatus
+from constructs_lib.local.faults.notation import from_json, in_words
 from constructs_lib.local.replication.runner import TableStatus
 from constructs_lib.local.third_parties.calls import Calls
 
@@ -69,7 +70,7 @@ def lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _section("Third parties:", _third_party_lines(status["third_parties"]))
     yield from _section(
         "Faults:",
-        (f"  {each['id']}  {' '.join(_words(each))}" for each in status["faults"]),
+        (f"  {each['id']}  {_fault(each)}" for each in status["faults"]),
     )
 
 
@@ -128,7 +129,5 @@ def _third_party_lines(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"  {each['host']}  {', '.join(counts)}"
 
 
-def _words(fault: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in fault.items():
-        if name not in ("id", "kind"):
-            yield f"{name}={','.join(value) if isinstance(value, list) else value}"
+def _fault(listed: Mapping[str, Any]) -> str:
+    return in_words(from_json({name: value for name, value in listed.items() if name != "id"}))

@@ -79,7 +79,7 @@ def test_a_person_reads_what_matters() -> None:
         "  orders  eu-west-1 -> us-east-1  paused, 4 waiting, 1.2 s behind",
         "  api.example.com at http://127.0.0.1:8053: eu-west-1 -> nowhere",
         "  api.example.com  3 passed on, 2 disturbed, 1 open, 1 by a library with certificates of its own",
-        "  region-1  region=eu-west-1",
+        "  region-1  region eu-west-1 lost",
     ):
         assert line in text
 
