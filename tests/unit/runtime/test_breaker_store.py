@@ -136,7 +136,8 @@ def test_what_the_dependency_asks_for_is_only_ever_prolonged(status: DynamoStatu
 
 def test_restoring_forgets_what_was_asked_for_and_why_it_was_isolated(status: DynamoStatus) -> None:
     """A probe may come at once."""
-    isolated = status.isolate(seen=opened(status, probe_seconds=DAY), reason="maintenance").breaker
+    postponed = status.postpone(seen=opened(status, probe_seconds=DAY), until=time.time() + DAY).breaker
+    isolated = status.isolate(seen=postponed, reason="maintenance").breaker
     assert (isolated.state, isolated.reason) == ("isolated", "maintenance")
     restored = status.restore(seen=isolated).breaker
     assert (restored.state, restored.reason, restored.restored) == ("open", "", restored.epoch)
