@@ -73,7 +73,7 @@ def breakable(worker_class: type, faults: FaultFile) -> type:
         func_name: str
         config: dict[str, Any]
         _proc: _Process | None
-        _crash: threading.Timer | None = None
+        _arm: Callable[[], None] | None = None
 
         def invoke(self, event: Any, request_id: str, **options: Any) -> Any:
             fault = faults.of(self.func_name)
@@ -99,23 +99,31 @@ def breakable(worker_class: type, faults: FaultFile) -> type:
                     crashed.set()
                     self._kill()
 
-            self._crash = threading.Timer(fault["after"], crash)
+            timers: list[threading.Timer] = []
+
+            def arm() -> None:
+                timers.append(threading.Timer(fault["after"], crash))
+                timers[-1].start()
+
+            self._arm = arm
             if self._proc is not None and self._proc.poll() is None:
-                self._crash.start()
+                arm()
             try:
                 result = super().invoke(event, request_id, **options)
             finally:
-                self._crash.cancel()
-                self._crash = None
+                self._arm = None
+                for timer in timers:
+                    timer.cancel()
             # Done before its time, it dies before anybody has heard of it.
             crash()
             return _crashed(request_id, result.get("log")) if crashed.is_set() else result
 
         def _spawn(self, *arguments: Any, **options: Any) -> None:
             super()._spawn(*arguments, **options)
-            # An environment that starts only now crashes with the event in its hands, not while it starts.
-            if self._crash:
-                self._crash.start()
+            # An environment that starts only now, perhaps because the crash came before the event, crashes with the
+            # event in its hands, not while it starts.
+            if self._arm:
+                self._arm()
 
         def _kill(self) -> None:
             if process := self._proc:

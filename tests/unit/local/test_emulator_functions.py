@@ -145,6 +145,25 @@ def test_one_that_crashes_dies_with_the_event_in_its_hands(broken: Broken, warm:
     assert answer["log"].startswith("hello\nRequestId: r-1")
 
 
+def test_one_that_crashes_before_it_sees_the_event_crashes_again_with_it(
+    broken: Broken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator starts another environment then, in which nothing else would kill it."""
+    broken.invoke()
+    broken.environment.runs_until_killed = True
+    broken.by(CRASH_AT_ONCE)
+    invoke = Environment.invoke
+
+    def invoke_late(environment: Environment, *given: Any, **options: Any) -> dict[str, Any]:
+        while not environment._proc.killed:
+            pass
+        return invoke(environment, *given, **options)
+
+    monkeypatch.setattr(Environment, "invoke", invoke_late)
+
+    assert broken.invoke()["error_payload"]["errorType"] == "Runtime.ExitError"
+
+
 def test_one_that_is_done_before_its_crash_dies_before_it_answers(broken: Broken) -> None:
     """What it did is done, and nobody knows."""
     broken.by(CRASH_LATE)
@@ -178,7 +197,7 @@ def test_one_that_fails_by_itself_takes_its_crash_along(broken: Broken, monkeypa
     monkeypatch.setattr(Environment, "_spawn", fail)
     with pytest.raises(RuntimeError):
         broken.invoke()
-    assert broken.environment._crash is None
+    assert broken.environment._arm is None
 
 
 def test_classes_are_made_once(tmp_path: Path) -> None:
