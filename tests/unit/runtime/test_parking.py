@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -177,6 +178,21 @@ def test_two_shards_that_park_for_one_tenant_at_once_lose_nothing(seed: int) -> 
     assert world.waits() == ["1", "2", "3", "4", "5", "6"]
     [marker] = world.store.markers().values()
     assert (marker.rows, marker.oldest, marker.until) == (6, ARRIVED - 9, ARRIVED + 9)
+
+
+def test_age_that_was_looked_up_is_kept_only_if_nothing_has_come_since() -> None:
+    """A record that comes while rows are looked at for age may be older than all of them."""
+    world = World()
+    world.park(parked(1, arrived=ARRIVED - 900), parked(2, arrived=ARRIVED - 100))
+    marker = world.store.marker("=acme")
+    assert marker is not None
+    leased = world.store.lease("=acme", marker, owner="me", until=ARRIVED + 60)
+    assert leased is not None
+    world.park(parked(3, arrived=ARRIVED - 500))
+    assert world.store.tighten("=acme", leased, ARRIVED - 100).oldest == ARRIVED - 900
+    assert world.store.markers()["=acme"].oldest == ARRIVED - 900
+    assert world.store.tighten("=acme", replace(leased, rows=3), ARRIVED - 500).oldest == ARRIVED - 500
+    assert world.store.markers()["=acme"].oldest == ARRIVED - 500
 
 
 def test_front_of_a_pile_has_no_holes() -> None:

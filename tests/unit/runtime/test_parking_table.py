@@ -212,3 +212,20 @@ def test_payload_is_stored_as_received(store: ParkingStore, dynamodb: "DynamoDBC
     store.park("acme", [parked(1, text="sesame")], until=0)
     rows = [item for item in dynamodb.scan(TableName="state")["Items"] if item["pk"]["S"] == "tenant#=acme"]
     assert json.loads(rows[0]["payload"]["S"])["body"] == {"text": "sesame"}
+
+
+def test_every_read_is_strongly_consistent(store: ParkingStore, dynamodb: "DynamoDBClient") -> None:
+    """A marker that has just been written must be seen by whoever comes next."""
+    asked: list[object] = []
+    for operation in ("GetItem", "Query"):
+        dynamodb.meta.events.register(
+            f"before-parameter-build.dynamodb.{operation}",
+            lambda params, **_: asked.append(params.get("ConsistentRead")),
+        )
+    world = World()
+    world.store = store
+    world.park(parked(1))
+    assert store.waiting(["acme"]) == {"acme"}
+    world.drain()
+    assert set(asked) == {True}
+    assert len(asked) > 5
