@@ -28,7 +28,7 @@ from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.settings import BreakerSettings
 from constructs_lib.runtime.stream_batch import Memory
 from constructs_lib.runtime.stream_consumer import Bounds, StreamPorts, read_status
-from constructs_lib.runtime.stream_ports import Status
+from constructs_lib.runtime.stream_ports import Gate, Status
 from tests.unit.local.virtual_shard import VirtualShard
 from tests.unit.runtime.events import envelope, kinesis_event
 from tests.unit.runtime.fake_status_table import StatusClient, StatusTable, TrueTime
@@ -38,7 +38,6 @@ from tests.unit.runtime.stream_world import Clock, Crash, MemoryJournal, Virtual
 
 START = 1_800_000_000.0
 HOLD_SECONDS = 6 * DAY
-TIMEOUT_SECONDS = 30.0
 
 Nature = Literal["fine", "slow", "late", "refused", "buggy", "flaky", "unanswered", "crashing", "hanging", "garbage"]
 """What a record does to the function.
@@ -47,7 +46,7 @@ Nature = Literal["fine", "slow", "late", "refused", "buggy", "flaky", "unanswere
 fails twice; *crashing* ends the function, *hanging* never comes back.
 """
 
-SECONDS = {"slow": 3.0, "late": TIMEOUT_SECONDS - 2.0, "hanging": 1e9}
+SECONDS = {"slow": 3.0, "late": 28.0, "hanging": 1e9}
 
 
 @dataclass(eq=False)
@@ -73,6 +72,9 @@ class Shape:
     concurrency: int = 10
     seconds: float = 0.1
     seed: int = 0
+    timeout_seconds: float = 30.0
+    every: float = 1.0
+    """Seconds between reads of an idle shard; parked records are worked off every sixtieth time."""
 
 
 class Shard(VirtualShard):
@@ -116,10 +118,16 @@ class Environment:
 
 
 class Model:
-    """The world of one dependency."""
+    """The world of one dependency.
 
-    def __init__(self, shape: Shape) -> None:
+    Args:
+        shape: How mapping and consumer are set.
+        gate: Makes the gate of an environment. Default: the real one.
+    """
+
+    def __init__(self, shape: Shape, *, gate: "Callable[[Model], Gate] | None" = None) -> None:
         self.shape = shape
+        self._gate = gate
         self.clock = Clock(START)
         self.sent: dict[str, Sent] = {}
         self.order: dict[str, list[Sent]] = {}
@@ -133,6 +141,8 @@ class Model:
         self.down = False
         self.away: set[str] = set()
         self.store_down = False
+        self.store_failed = False
+        """Whether anything ever could not be written or read."""
         self.crash_in: int | None = None
         self.delivered: Callable[[Sent], None] = lambda sent: None
         self.broken: list[str] = []
@@ -147,6 +157,7 @@ class Model:
             destination=True,
             record_age=HOLD_SECONDS,
             retention=7 * DAY,
+            poll_interval=shape.every,
         )
         self.shards: list[Shard] = []
         self.open: list[Shard] = []
@@ -186,6 +197,7 @@ class Model:
     def step(self) -> None:
         """A moment at which the function may end, or the store not answer."""
         if self.store_down:
+            self.store_failed = True
             raise ConnectionError("no route")
         if self.crash_in is not None:
             self.crash_in -= 1
@@ -288,7 +300,7 @@ class Model:
             memory=environment.memory,
             handle_record=handle,
             seconds=seconds,
-            timeout_seconds=TIMEOUT_SECONDS,
+            timeout_seconds=self.shape.timeout_seconds,
             ended=over,
         )
 
@@ -303,12 +315,14 @@ class Model:
     def _environment(self) -> Environment:
         watch = self.watch
         status = DynamoStatus(cast("Any", _Client(self)), "state", clock=lambda: self.clock.now)
-        gate = CircuitGate(
+        gate: Gate = CircuitGate(
             BreakerSettings(minimum_calls=3, window_seconds=60, probe_seconds=5),
             store=status,
             watch=watch,
             jitter=self.jitter,
         )
+        if self._gate:
+            gate = self._gate(self)
         suspicion = HandlerHealth()
         return Environment(
             ports(
@@ -333,7 +347,7 @@ class Model:
     # The schedule that has parked records worked off.
 
     def _drain(self) -> None:
-        self.clock.at(self.clock.now + 60, self._drain)
+        self.clock.at(self.clock.now + 60 * self.shape.every, self._drain)
         environment = self._environment()
         time = FakeTime(self.clock.now)
         drainer = ParkingDrainer(
@@ -364,7 +378,7 @@ class Model:
             read_status(environment.ports)
             drainer.drain(
                 handle,
-                deadline=Deadline(FakeContext(time, timeout_seconds=TIMEOUT_SECONDS)),
+                deadline=Deadline(FakeContext(time, timeout_seconds=self.shape.timeout_seconds)),
                 function="notify-slack",
                 status=None,
             )
