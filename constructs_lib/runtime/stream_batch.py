@@ -250,6 +250,9 @@ class StreamBatch:
         plan.called(call, result, now, is_open=gate.is_open, is_failing=self._ports.suspicion.blames_handler)
         if isinstance(result, Done):
             self._ports.watch.count("RecordsDone")
+        if self._has_overrun and self._calls:
+            # The function may still end with the others, which is not this record's fault.
+            self._note_overrun()
         if isinstance(result, Unknown) and entry.held and not was_held:
             self._ports.watch.count("HandlerFailing")
             self._ports.watch.error("record held, for the handler fails for most keys", error=result.reason)
@@ -266,8 +269,11 @@ class StreamBatch:
         for call, begun in self._calls.items():
             self._ports.gate.tell(now, Outcome.UNAVAILABLE, took=now - begun, probe=call.probe)
         if not alone:
-            self._journal.note_overrun(call.entry for call in self._calls)
+            self._note_overrun()
         self.report()
+
+    def _note_overrun(self) -> None:
+        self._journal.note_overrun(call.entry for call in self._calls)
 
     def _close(self) -> Work:
         """Leave in the journal what the next invocation has to know."""

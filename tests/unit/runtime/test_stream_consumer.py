@@ -510,6 +510,14 @@ def test_record_that_hangs_is_found_at_once_and_given_up_after_three_times() -> 
     assert not consumer.journal.pages
 
 
+def test_record_that_comes_back_late_is_not_blamed_for_the_one_that_hangs() -> None:
+    """What ends after the overrun was noted is settled, though the function ends for another record."""
+    consumer = Consumer(concurrency=100, seconds={"m-1": 10**6, "m-2": 28.0})
+    assert [consumer.consume(*batch(2)) for _ in range(4)] == [None, None, None, []]
+    assert consumer.handled == ["m-2"]
+    assert [case.arrival.position for case in consumer.quarantine.cases] == ["1"]
+
+
 def test_handler_that_ends_the_function_whatever_the_record_gives_up_no_more() -> None:
     """After three keys in a row the rest waits; once records come through again, all is well."""
     consumer = Consumer(seconds={f"m-{number}": 10**6 for number in range(1, 7)})
