@@ -106,7 +106,9 @@ def _size(write: Write) -> int:
 
 
 def _holds(condition: Condition, item: Item) -> bool:
-    value = item[condition.attribute]
+    value = item.get(condition.attribute)
+    if value is None:
+        return False
     return float(value) > condition.value if isinstance(condition, Above) else value == condition.value
 
 
