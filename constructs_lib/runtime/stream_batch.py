@@ -134,7 +134,8 @@ class StreamBatch:
     def _learn(self) -> Generator[Turn, Sequence[Ended], dict[str, float]]:
         """Find out what earlier invocations left: what is settled, and whose records are parked."""
         if self._status is None and self._memory.parked is None:
-            # To go on would let records overtake those of their key that are parked, if any are.
+            # To go on would let records overtake those of their key that are parked, if any are. Whoever has known it
+            # goes on by that: a state table that is away must not stop what goes well.
             self._status = yield from self._insist("state table", self._ports.status.read)
             self._ports.gate.refresh(self._status, self._now())
         if self._status is not None:

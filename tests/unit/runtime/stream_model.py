@@ -4,7 +4,8 @@ The consumer is the real one, from the batch plan to breaker, journal, parking p
 mapping, the local cloud's pure core. Only threads, HTTP and the clock are replaced. The model keeps account of every
 record, and notes when a promise is broken:
 
-* two records of one key are never at work at the same time, and none begins before the earlier ones are settled;
+* two records of one key are never at work at the same time, and none begins before the earlier ones are settled; but
+  an environment that cannot read the state table may not know of records that another one has parked;
 * no record that was delivered is begun again, unless a function ended in the middle of a batch it was in.
 """
 
@@ -261,10 +262,11 @@ class Model:
         batch = [self.sent[arrival.name] for arrival in arrivals]
         self.under_way.append(batch)
         running: list[Sent] = []
+        blind = self.store_down
 
         def seconds(record: Record) -> float:
             sent = self._sent(record)
-            self._begin(sent)
+            self._begin(sent, blind=blind)
             running.append(sent)
             if sent.nature == "crashing":
                 raise Crash
@@ -394,15 +396,19 @@ class Model:
         [sent] = [sent for sent in self.order[record.key] if sent.id == record.id]
         return sent
 
-    def _begin(self, sent: Sent) -> None:
+    def _begin(self, sent: Sent, *, blind: bool = False) -> None:
         sent.begun += 1
         before = self.order[sent.key][: self.order[sent.key].index(sent)]
         # What cannot be read names no key to keep the order of.
-        overtaken = [each.id for each in before if each.nature != "garbage" and not self.is_settled(each)]
+        overtaken = [each for each in before if each.nature != "garbage" and not self.is_settled(each)]
+        if blind:
+            # Whoever cannot read the status goes on by what it knew: others may have parked since.
+            parked = {self.sent[name] for name in self.parked}
+            overtaken = [each for each in overtaken if each not in parked]
         if self.at_work[sent.key]:
             self.broken.append(f"{sent.id} begins while another record of {sent.key} is at work")
         if overtaken:
-            self.broken.append(f"{sent.id} overtakes {overtaken}")
+            self.broken.append(f"{sent.id} overtakes {[each.id for each in overtaken]}")
         if sent.delivered and not sent.may_come_again:
             self.broken.append(f"{sent.id} is done again")
         if sent.delivered:
