@@ -17,6 +17,10 @@ from constructs_lib.runtime.records import Arrival, Record
 
 _FIRST_PAUSE_SECONDS = 0.4
 _LONGEST_PAUSE_SECONDS = 30.0
+# Shorter than that, so that a lone record can fill the circuit breaker's window.
+_LONGEST_AWAY_PAUSE_SECONDS = 8.0
+# So long an answer to others tells that the dependency is there.
+_ANSWERED_LATELY_SECONDS = 30.0
 # How long a tenant is left alone that did not say for how long.
 _TENANT_PAUSE_SECONDS = 60.0
 
@@ -73,7 +77,8 @@ class Entry:
     held: bool = False
     """Whether it last had to wait for something that is away, rather than for its turn."""
     last_failure: str = ""
-    answers_seen: int | None = None
+    first_away: float | None = None
+    """When the dependency was away for it for the first time in this invocation."""
 
     @property
     def lane(self) -> str:
@@ -143,7 +148,7 @@ class BatchPlan:
     _callable: list[tuple[int, str]] = field(default_factory=list)
     _errands: list[tuple[int, str]] = field(default_factory=list)
     _later: list[tuple[float, int, str]] = field(default_factory=list)
-    _answers: int = 0
+    _answered_at: float = -inf
 
     def __post_init__(self) -> None:
         for entry in self.entries:
@@ -236,12 +241,12 @@ class BatchPlan:
         entry = call.entry
         match result:
             case Done():
-                self._answers += 1
+                self._answered_at = now
                 self._settle([entry])
             case Refused(reason):
                 self._doom(entry, "permanent", reason)
             case TenantAway(reason, retry_after):
-                self._answers += 1
+                self._answered_at = now
                 until = now + (_TENANT_PAUSE_SECONDS if retry_after is None else retry_after)
                 self.tenants[entry.tenant] = max(self.tenants.get(entry.tenant, 0.0), until)
                 entry.last_failure = reason
@@ -270,17 +275,20 @@ class BatchPlan:
                 self._pause(head, now + 1 + self.rules.jitter())
 
     def _away(self, entry: Entry, retry_after: float | None, now: float, *, is_open: bool) -> None:
-        contested = entry.answers_seen is not None and self._answers > entry.answers_seen
-        entry.answers_seen = self._answers
-        # While the circuit is open it is the dependency's trouble, unless others were answered meanwhile.
-        entry.aways += contested or not is_open
+        # Only what others were answered in the meantime is this record's trouble; all else may be an outage that the
+        # circuit breaker has not seen enough of yet.
+        if entry.first_away is None:
+            entry.first_away = now
+        elif self._answered_at >= max(entry.first_away, now - _ANSWERED_LATELY_SECONDS):
+            entry.aways += 1
         if entry.aways >= self.rules.away_attempts:
             self._doom(entry, "unavailable", entry.last_failure)
         elif is_open:
             entry.held = True
             self._offer(entry.lane)
         else:
-            self._pause(entry, now + max(retry_after or 0.0, self._backoff(entry.aways)))
+            pause = min(self._backoff(entry.calls), _LONGEST_AWAY_PAUSE_SECONDS * self.rules.jitter())
+            self._pause(entry, now + max(retry_after or 0.0, pause))
 
     def _unknown(self, entry: Entry, now: float, *, is_failing: bool) -> None:
         if entry.failures < self.rules.attempts:

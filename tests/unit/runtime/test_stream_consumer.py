@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from constructs_lib.runtime import (
     TenantUnavailable,
     stream_consumer,
 )
+from constructs_lib.runtime.batch_plan import BatchPlan, Entry, Rules
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.stream_batch import Memory
@@ -288,8 +290,42 @@ def test_record_that_the_dependency_never_answers_goes_to_quarantine_while_other
     consumer = Consumer({"m-1": raising(DependencyUnavailable("500"))}, timeout_seconds=900)
     assert consumer.consume(*batch(3)) == []
     [case] = consumer.quarantine.cases
-    assert (case.kind, case.attempts) == ("unavailable", 8)
+    assert (case.kind, case.attempts) == ("unavailable", 9)
     assert consumer.watch.published == {"RecordsDone": 2, "RecordsQuarantined": 1}
+
+
+@pytest.mark.requirement("ISO-07")
+def test_outage_that_the_breaker_has_not_seen_yet_gives_up_no_record() -> None:
+    """After much that went well the circuit opens late; until then no record is blamed for what nobody is answered."""
+    consumer = Consumer(timeout_seconds=900, concurrency=100)
+    assert consumer.consume(*batch(3)) == []
+    consumer.behaviour = {f"m-{number}": raising(DependencyUnavailable("503")) for number in range(1, 4)}
+    assert consumer.consume(*batch(3)) == ["1"]
+    assert len(consumer.handled) > 3 * 20, "each was tried for a quarter of an hour"
+    assert not consumer.quarantine.cases
+
+
+def test_lone_record_is_tried_often_enough_to_open_the_circuit() -> None:
+    """Its pauses stay short enough for the minimum of calls in the breaker's window."""
+    consumer = Consumer({"m-1": raising(DependencyUnavailable("503"))}, timeout_seconds=900, jitter=1.0)
+    consumer.consume(*batch(1))
+    times = [time for time, _ in consumer.begun]
+    assert all(after - before <= 8 for before, after in pairwise(times))
+
+
+def test_no_more_records_than_allowed_are_stored_side_by_side() -> None:
+    """The bound on concurrency holds for the quarantine too."""
+    consumer = Consumer(concurrency=2)
+    plan = BatchPlan(
+        [Entry(index=n, arrival=each, record=None) for n, each in enumerate(stream_arrivals(kinesis_event(["x"] * 3)))],
+        Rules(concurrency=2, hold_seconds=consumer.hold_seconds, jitter=lambda: 0.5),
+    )
+    first, second = plan.errand(), plan.errand()
+    assert first
+    assert second
+    assert plan.errand() is None
+    plan.stored(first, ARRIVED, succeeded=True)
+    assert plan.errand()
 
 
 def test_retry_after_of_the_dependency_is_honoured() -> None:
