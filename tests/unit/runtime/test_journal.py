@@ -26,6 +26,7 @@ def test_what_is_settled_is_known_wherever_the_batch_begins() -> None:
         assert FOUR in resumed.settled
         assert resumed.counts == {TWO: Counts(failures=2)}
         assert resumed.pages == (NAMES[1],)
+    assert FOUR in resume(Shard(pages=[page]), NAMES[2:]).settled, "even where the page is about an earlier batch"
 
 
 def test_batch_that_was_not_cleared_makes_its_records_suspects() -> None:

@@ -16,6 +16,7 @@ from constructs_lib.runtime import (
 )
 from constructs_lib.runtime.batch_plan import BatchPlan, Entry, Rules
 from constructs_lib.runtime.handler_health import HandlerHealth
+from constructs_lib.runtime.journal import Page
 from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.stream_batch import Memory
 from constructs_lib.runtime.stream_consumer import Bounds, StreamPorts
@@ -366,6 +367,39 @@ def test_unavailable_tenant_is_parked_and_the_others_go_on() -> None:
     assert consumer.watch.published == {"RecordsDone": 1, "RecordsParked": 3}
 
 
+def test_records_of_a_tenant_are_parked_in_their_order_over_its_keys() -> None:
+    """Whatever key they have: as they stand in the stream."""
+    consumer = Consumer({"m-1": raising(TenantUnavailable("429"))})
+    assert consumer.consume(*of("a", "b", "a", "b", "a")) == []
+    assert consumer.parking.ids() == ["m-1", "m-2", "m-3", "m-4", "m-5"]
+
+
+def test_record_is_not_parked_past_one_of_its_key_that_has_another_tenant() -> None:
+    """Order per key holds even where a key's records are not all of one tenant."""
+    consumer = Consumer(status=MemoryStatus(Status(parked=1)))
+    consumer.parking.parked = {"acme": []}
+    before: list[list[str]] = []
+    consumer.behaviour = {"m-2": lambda: before.append(consumer.parking.ids())}
+    tenants = ["acme", "other", "acme"]
+    data = [envelope(f"m-{n}", key="a", tenant=tenant).to_json() for n, tenant in enumerate(tenants, start=1)]
+    assert consumer.consume(*data) == []
+    assert before == [["m-1"]]
+    assert consumer.parking.ids() == ["m-1", "m-3"]
+
+
+@pytest.mark.requirement("ISO-06")
+def test_nothing_waits_for_ever_for_a_place_or_a_handler() -> None:
+    """What cannot be parked, and what waits behind a broken handler, is exported like what waits for the dependency."""
+    tenant_away = Consumer(
+        {"m-1": raising(TenantUnavailable("429"))}, parking=MemoryParking(failures=10**6), hold_seconds=3_600
+    )
+    broken = {f"m-{number}": raising(TypeError("bug")) for number in range(1, 6)}
+    for consumer, size in ((tenant_away, 1), (Consumer(broken, hold_seconds=3_600, concurrency=100), 5)):
+        consumer.clock.now = ARRIVED + 3_600 - 60
+        assert consumer.consume(*batch(size)) == []
+        assert [case.kind for case in consumer.quarantine.cases] == ["expired"] * size
+
+
 def test_record_of_another_key_that_is_at_work_keeps_its_place_before_those_parked() -> None:
     """What runs when its tenant becomes unavailable is not overtaken by the next record of its key."""
     consumer = Consumer(
@@ -568,6 +602,31 @@ def test_handler_that_ends_the_function_whatever_the_record_gives_up_no_more() -
     assert consumer.invoke(records_from(data, start)) == []
     assert consumer.handled == ["m-4", "m-5", "m-6"]
     assert not any(consumer.journal.crashed.values())
+
+
+def test_page_of_an_old_batch_is_replaced_when_it_is_handed_back() -> None:
+    """One batch leaves one page, whichever record it begins with by then."""
+    consumer = Consumer(concurrency=2, seconds={"m-1": 12.6, "m-2": 12.6})
+    consumer.clock.now = ARRIVED + 100
+    data = of("a", "a", "b")
+    assert consumer.consume(*data) == ["2"]
+    assert [page.first.rpartition("-")[2] for page in consumer.journal.pages] == ["2"]
+    assert consumer.invoke(records_from(data, 2)) == []
+    assert not consumer.journal.pages
+
+
+def test_suspects_that_there_was_no_time_for_stay_suspects() -> None:
+    """The next invocation runs them alone too, and not all at once."""
+    consumer = Consumer(concurrency=100, seconds={f"m-{number}": 12.0 for number in range(1, 5)})
+    consumer.clock.now = ARRIVED + 100
+    data = batch(4)
+    first, last = (each.name for each in stream_arrivals(kinesis_event(data)) if each.position in {"1", "4"})
+    consumer.journal.write("shardId-000000000006", Page(first=first, through=last))
+    assert consumer.consume(*data) == ["3"]
+    assert [page.through for page in consumer.journal.pages] == [last]
+    assert consumer.invoke(records_from(data, 3)) == []
+    begun = [time for time, _ in consumer.begun]
+    assert all(after - before >= 12 for before, after in pairwise(begun)), "never two at once"
 
 
 def test_call_that_ends_after_all_is_not_counted_against_its_record() -> None:
