@@ -1,9 +1,9 @@
 """Threads that carry out tasks side by side, kept from one invocation to the next."""
 
 import contextvars
+from _thread import start_new_thread
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -25,10 +25,12 @@ class Crew(Generic[_T]):
     def begin(self, task: Callable[[], _T]) -> None:
         """Have *task* carried out; it must not raise."""
         self._at_work += 1
+        self._tasks.put((contextvars.copy_context(), task))
         if self._at_work > self._threads:
             self._threads += 1
-            Thread(target=self._work, name=f"record-{self._threads}", daemon=True).start()
-        self._tasks.put((contextvars.copy_context(), task))
+            # `Thread.start` waits until the thread has come to life, behind all those that are at work already: for a
+            # hundred of them that takes longer than their calls.
+            start_new_thread(self._work, ())
 
     def ended(self, *, within: float) -> list[_T]:
         """Wait for at most so many seconds until a task has ended; return the results of all that have."""

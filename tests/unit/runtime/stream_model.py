@@ -244,7 +244,7 @@ class Model:
         # An account, not a call: nothing can go wrong with it.
         store = ParkingStore(MemoryTable(page=1_000, rows=self.table.rows), MemoryPayloads())
         tenants = {sent.tenant for sent in self.sent.values()}
-        return {row.content["name"] for tenant in tenants for row in store.rows(f"={tenant}")}
+        return {str(row.content["name"]) for tenant in tenants for row in store.rows(f"={tenant}")}
 
     def is_settled(self, sent: Sent) -> bool:
         return bool(sent.delivered) or sent in self.quarantined

@@ -65,8 +65,14 @@ def test_waiting_ends_in_time_when_nothing_ends() -> None:
 def test_nothing_runs_on_when_the_crew_is_seen_off() -> None:
     """Seeing off waits until the last task has ended."""
     crew: Crew[str] = Crew()
-    release, over = threading.Event(), []
-    crew.begin(lambda: str(over.append(release.wait(10))))
+    release, over = threading.Event(), threading.Event()
+
+    def wait() -> str:
+        release.wait(10)
+        over.set()
+        return "over"
+
+    crew.begin(wait)
     threading.Timer(0.05, release.set).start()
     crew.see_off()
-    assert over == [True]
+    assert over.is_set()

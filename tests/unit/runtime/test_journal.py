@@ -5,7 +5,7 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from constructs_lib.runtime.journal import Counts, Page, Shard, digest, is_handler_crashing, resume
+from constructs_lib.runtime.journal import Counts, Page, Resumption, Shard, digest, is_handler_crashing, resume
 from constructs_lib.runtime.journal_store import DynamoDbJournal
 
 NAMES = [f"shard-1-{number}" for number in range(1, 7)]
@@ -15,7 +15,7 @@ ONE, TWO, THREE, FOUR, FIVE, SIX = (digest(name) for name in NAMES)
 def test_nothing_is_known_about_a_batch_without_a_page() -> None:
     """A batch that nobody left a page about begins afresh."""
     resumed = resume(Shard(), NAMES)
-    assert (resumed.settled, resumed.suspects, dict(resumed.counts), resumed.pages) == (set(), set(), {}, ())
+    assert resumed == Resumption()
 
 
 def test_what_is_settled_is_known_wherever_the_batch_begins() -> None:
@@ -50,7 +50,9 @@ def test_page_of_another_batch_of_the_shard_is_left_alone() -> None:
     """With a parallelization factor above 1 several batches of one shard are under way at once."""
     other = Page(first="shard-1-99", through="shard-1-120", begun=(digest("shard-1-99"),), settled=frozenset({SIX}))
     resumed = resume(Shard(pages=[other]), NAMES)
-    assert (resumed.suspects, dict(resumed.counts), resumed.pages) == (set(), {}, ())
+    assert not resumed.suspects
+    assert not resumed.counts
+    assert not resumed.pages
 
 
 def test_handler_is_to_blame_when_three_other_keys_crashed_and_none_came_through() -> None:

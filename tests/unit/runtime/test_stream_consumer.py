@@ -647,6 +647,36 @@ def test_time_to_data_loss_is_told() -> None:
     assert unit == "Seconds"
 
 
+def test_time_to_data_loss_of_a_settled_batch_is_that_of_its_last_record() -> None:
+    """What comes next in the stream is no older."""
+    consumer = Consumer(retention_seconds=86_400)
+    records = kinesis_event(batch(2))["Records"]
+    records[1]["kinesis"]["approximateArrivalTimestamp"] += 3_000
+    consumer.clock.now = ARRIVED + 3_600
+    assert consumer.invoke(records) == []
+    assert consumer.watch.gauges["TimeToDataLoss"][0] == pytest.approx(86_400 - 600, abs=1)
+
+
+def test_what_was_counted_is_published_before_a_suspect_runs() -> None:
+    """The function may end with it, and the counts of the records before it would be gone."""
+    consumer = Consumer(concurrency=100, seconds={"m-2": 10**6})
+    consumer.clock.now = ARRIVED + 100
+    data = batch(2)
+    first, last = (each.name for each in stream_arrivals(kinesis_event(data)))
+    consumer.journal.write("shardId-000000000006", Page(first=first, through=last))
+    published: list[int] = []
+    seconds = consumer._seconds
+
+    def look(record: Record) -> float:
+        if record.id == "m-2":
+            published.append(consumer.watch.published["RecordsDone"])
+        return seconds(record)
+
+    consumer._seconds = look  # type: ignore[method-assign]
+    assert consumer.consume(*data) is None
+    assert published == [1]
+
+
 def test_long_invocation_publishes_what_it_knows_every_minute() -> None:
     """An alarm about records that wait does not wait with them for the end of a long invocation."""
     consumer = Consumer(timeout_seconds=900, gate=OpenGate([Wait(9e9)] * 99, is_open=True))
