@@ -1,6 +1,7 @@
 """What becomes of each record, by what the handler does with it."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,9 +16,11 @@ from constructs_lib.runtime import (
     stream_consumer,
 )
 from constructs_lib.runtime.batch_plan import BatchPlan, Entry, Rules
+from constructs_lib.runtime.circuit_gate import CircuitGate
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.journal import Page
 from constructs_lib.runtime.records import Record, stream_arrivals
+from constructs_lib.runtime.settings import BreakerSettings
 from constructs_lib.runtime.stream_batch import Memory
 from constructs_lib.runtime.stream_consumer import Bounds, StreamPorts
 from constructs_lib.runtime.stream_ports import Go, Outcome, Probe, Status, Wait
@@ -787,12 +790,41 @@ def test_real_driver_tries_again_and_hands_back() -> None:
     assert handle(kinesis_event(batch(2)), context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 
+def test_nothing_runs_on_when_an_invocation_breaks() -> None:
+    """Whatever goes wrong in it: calls that are under way end before it does, and do not meet the next invocation."""
+
+    class BrokenGate(OpenGate):
+        def tell(self, *arguments: Any, **named: Any) -> None:
+            raise RuntimeError("bug")
+
+    first_is_done, over = threading.Event(), []
+
+    def handle_record(record: Record) -> None:
+        if record.id == "m-1":
+            first_is_done.set()
+        else:
+            first_is_done.wait(10)
+            time.sleep(0.1)
+            over.append(record.id)
+
+    handle = stream_consumer(handle_record, load=lambda: ports(gate=BrokenGate()))
+    with pytest.raises(RuntimeError, match="bug"):
+        handle(kinesis_event(batch(2)), FakeContext())
+    assert over == ["m-2"]
+
+
 def test_visit_to_what_is_parked_goes_to_the_drainer() -> None:
     """The schedule's event reaches the drainer with the status, and is answered without failures."""
-    drainer = NoDrainer()
-    handle = stream_consumer(print, load=lambda: ports(drainer=drainer, status=MemoryStatus(Status(parked=2))))
+    watch, drainer = RecordingWatch(), NoDrainer()
+    gate = CircuitGate(BreakerSettings(), store=MemoryStatus(), watch=watch)  # type: ignore[arg-type]  # it is not asked
+    status = MemoryStatus(Status(parked=2))
+    given = ports(drainer=drainer, status=status, watch=watch, gate=gate)
+    handle = stream_consumer(lambda record: None, load=lambda: given)
+    watch.count("RecordsUnparked")
     assert handle({"resilience": "drain"}, FakeContext()) == {"batchItemFailures": []}
     assert drainer.calls == [Status(parked=2)]
+    assert watch.published == {"RecordsUnparked": 1}
+    assert "BreakerOpen" in watch.gauges
 
 
 def test_ports_are_made_once_and_on_the_first_event() -> None:
