@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -811,6 +811,39 @@ def test_nothing_runs_on_when_an_invocation_breaks() -> None:
     with pytest.raises(RuntimeError, match="bug"):
         handle(kinesis_event(batch(2)), FakeContext())
     assert over == ["m-2"]
+
+
+def test_gate_learns_the_status_at_the_start_of_each_invocation() -> None:
+    """Read once, given to the gate, or nothing where it cannot be read."""
+
+    class LearningGate(OpenGate):
+        learnt: ClassVar[list[Status | None]] = []
+
+        def refresh(self, status: Status | None, now: float) -> None:
+            self.learnt.append(status)
+
+    gate, status = LearningGate(), MemoryStatus(Status(breaker={"breaker_state": "closed"}))
+    handle = stream_consumer(lambda record: None, load=lambda: given)
+    given = ports(gate=gate, status=status)
+    handle(kinesis_event(batch(1)), FakeContext())
+    status.failures = 1
+    handle(kinesis_event(batch(1)), FakeContext())
+    assert gate.learnt == [status.status, None]
+
+
+def test_log_that_cannot_be_written_stops_no_batch() -> None:
+    """A task that breaks is heard of: its record is treated as one that failed."""
+
+    class BrokenWatch(RecordingWatch):
+        def info(self, message: str, /, **fields: object) -> None:
+            if message == "record done":
+                raise OSError("no space left on device")
+
+    quarantine = MemoryQuarantine()
+    given = ports(watch=BrokenWatch(), quarantine=quarantine)
+    handle = stream_consumer(lambda record: None, load=lambda: given)
+    assert handle(kinesis_event(batch(1)), FakeContext(RealTime())) == {"batchItemFailures": []}
+    assert [case.kind for case in quarantine.cases] == ["unknown"]
 
 
 def test_visit_to_what_is_parked_goes_to_the_drainer() -> None:
