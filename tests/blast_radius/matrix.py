@@ -9,7 +9,7 @@ from constructs_lib.local.drill.statistics import percentile
 from tests.blast_radius.faults import POISON_EVERY_SECONDS, Fault, Message, Trouble
 from tests.blast_radius.world import DEPENDENCIES, Books, Course, Dependency, Sharing, messages, run
 
-COURSE = Course(begin=20, end=60, sent_for=120)
+COURSE = Course(begin=20, end=100, sent_for=140)
 TARGET = 1.05
 
 
