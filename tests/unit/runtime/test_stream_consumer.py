@@ -309,6 +309,14 @@ def test_outage_that_the_breaker_has_not_seen_yet_gives_up_no_record() -> None:
     assert not consumer.quarantine.cases
 
 
+def test_answer_to_others_says_nothing_about_what_happens_half_a_minute_later() -> None:
+    """The outage may have begun just after it."""
+    consumer = Consumer({"m-1": raising(DependencyUnavailable("503"))}, timeout_seconds=900, jitter=1.0)
+    assert consumer.consume(*batch(2)) == ["1"]
+    assert len(consumer.handled) > 100
+    assert not consumer.quarantine.cases
+
+
 def test_lone_record_is_tried_often_enough_to_open_the_circuit() -> None:
     """Its pauses stay short enough for the minimum of calls in the breaker's window."""
     consumer = Consumer({"m-1": raising(DependencyUnavailable("503"))}, timeout_seconds=900, jitter=1.0)
