@@ -162,6 +162,10 @@ def _run_python_functions_on_awslambdaric(interpreter: Path, found: dict[str, st
     # Small answers on the Runtime API would otherwise wait 40 ms for an acknowledgement.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
+    # Starting takes a core for half a second. When a burst finds no environment free, starting one for each request at
+    # once would leave none of them time to answer, and so demand ever more.
+    starts = threading.BoundedSemaphore(2 * (os.cpu_count() or 1))
+
     class PythonWorker(runtime.ProvidedWorker):  # type: ignore[misc]  # a class known at run time only
         """One execution environment of a Python function."""
 
@@ -176,7 +180,8 @@ def _run_python_functions_on_awslambdaric(interpreter: Path, found: dict[str, st
 
         def _spawn(self, init_timeout: float | None = None) -> None:
             self.config = {**self.config, _TASK_ROOT: service._provided_runtime_code_dir(self.asset)}
-            super()._spawn(init_timeout)
+            with starts:
+                super()._spawn(init_timeout)
 
         def invoke(self, event: Any, request_id: str, **options: Any) -> Any:
             try:

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -27,6 +28,7 @@ _TITLE = "Drill "
 _SAMPLE = re.compile(rf"{_TITLE}(\S+)")
 # What stands before a region says so when there is nobody behind it.
 _NOBODY_THERE = (502, 503, 504)
+_REQUESTS_AT_ONCE = 8
 # As long as health checks take to see that a region is gone, and caches to forget its address, and then some.
 _SENDER_PATIENCE_SECONDS = 150.0
 # Between a sender's tries; drawn at random, or all would come at once when somebody answers again.
@@ -93,6 +95,8 @@ class AlertingSubject:
             provider: system.address_by_name(f"/v1/endpoints/{tenant.endpoint}/events")
             for provider, tenant in self._tenants.items()
         }
+        # Every request at the same time is a process here; AWS has more room.
+        self._at_once = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
         self._event_ids: dict[str, str] = {}
 
     @property
@@ -128,6 +132,10 @@ class AlertingSubject:
             time.sleep(random.uniform(*_SENDER_PAUSE_SECONDS))
 
     def _post(self, sample: Sample) -> urllib3.BaseHTTPResponse:
+        with self._at_once:
+            return self._request(sample)
+
+    def _request(self, sample: Sample) -> urllib3.BaseHTTPResponse:
         return self._http.request(
             "POST",
             self._urls[sample.dependency],
