@@ -68,7 +68,8 @@ and undisturbed latencies: a dependency that is promised to be untouched must no
 LIMITS = """
 ## What the model leaves out
 
-* Stores answer at once. In Lambda, the first parked tenant costs its dependency one read an invocation.
+* Stores answer at once, and parked records are worked off in no time. In Lambda, the first parked tenant costs its
+  dependency one read an invocation.
 * What the alerting system declares as shared: the table of alerts, which both notifiers read and write, and the state
   machine that they answer. Neither calls a provider.
 * Senders: one that waits for a throttled stream is late for the others too. The streams here take all that is sent.

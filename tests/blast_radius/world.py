@@ -34,7 +34,7 @@ class Sharing(StrEnum):
     STREAM = "one stream with one function"
     BREAKER = "one circuit breaker"
     CONCURRENCY = "2 invocations at once"
-    RESERVED = "nothing, for each has its own concurrency reserved"
+    RESERVED = "2 invocations at once, but the others have theirs reserved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _run(consumers: Sequence[Consumer], *, until: float) -> None:
 def _consumers(sharing: Sharing, trouble: Trouble | None) -> dict[str, Consumer]:
     # A function that looks after parked records may be at work at any time; here each always is.
     account = Pool(NEW_ACCOUNT_CONCURRENCY - len(DEPENDENCIES))
-    if sharing is Sharing.CONCURRENCY:
+    if sharing in (Sharing.CONCURRENCY, Sharing.RESERVED):
         account = Pool(SCARCE_CONCURRENCY)
     if sharing is Sharing.STREAM:
         shape = _shape(sum(dependency.parallelization for dependency in DEPENDENCIES))
@@ -232,7 +232,8 @@ def _consumers(sharing: Sharing, trouble: Trouble | None) -> dict[str, Consumer]
         return {dependency.name: shared for dependency in DEPENDENCIES}
     consumers = {}
     for dependency in DEPENDENCIES:
-        pool = Pool(dependency.parallelization) if sharing is Sharing.RESERVED else account
+        has_share = sharing is Sharing.RESERVED and dependency is not DEPENDENCIES[0]
+        pool = Pool(dependency.parallelization) if has_share else account
         struck = trouble if trouble and trouble.dependency == dependency.name else None
         shape = _shape(dependency.parallelization)
         consumers[dependency.name] = Consumer(shape, polled_at=dependency.polled_at, trouble=struck, pool=pool)
