@@ -69,6 +69,10 @@ class BatchJournal:
         """See to it that the journal knows that this suspect has begun; tell whether it does."""
         return self._note(self._page(self._entries[0], begun=(entry,), through=self._last_suspect()))
 
+    def note_pause(self) -> None:
+        """Note that no suspect is at work for now: what happens meanwhile is nobody's fault."""
+        self._note(self._page(self._entries[0], through=self._last_suspect()))
+
     def note_overrun(self, begun: Iterable[Entry]) -> None:
         """Note the records whose calls have run into the end of the invocation."""
         self._note(self._page(self._entries[0], begun=tuple(begun)))

@@ -111,6 +111,7 @@ class StreamBatch:
         self._is_young = _age(self._entries[0], self._now()) < self._suspect_after
         self._calls: dict[Call, float] = {}
         self._has_overrun = False
+        self._is_alone = False
         self._is_blocked = False
         self._next_report = self._now() + _REPORT_SECONDS
 
@@ -163,6 +164,7 @@ class StreamBatch:
 
     def _carry_out(self, plan: BatchPlan, *, alone: bool) -> Generator[Turn, Sequence[Ended], None]:
         """Work until the plan is settled or the time is over."""
+        self._is_alone = alone
         while not plan.settled:
             now = self._now()
             if now >= self._next_report:
@@ -251,6 +253,8 @@ class StreamBatch:
         plan.called(call, result, now, is_open=gate.is_open, is_failing=self._ports.suspicion.blames_handler)
         if isinstance(result, Done):
             self._ports.watch.count("RecordsDone")
+        if self._is_alone and not entry.settled:
+            self._journal.note_pause()
         if self._has_overrun and self._calls:
             # The function may still end with the others, which is not this record's fault.
             self._note_overrun()

@@ -626,6 +626,18 @@ def test_page_of_an_old_batch_is_replaced_when_it_is_handed_back() -> None:
     assert not consumer.journal.pages
 
 
+def test_suspect_that_waits_is_not_blamed_for_a_crash_meanwhile() -> None:
+    """Between its attempts the journal says that it is not at work."""
+    consumer = Consumer({"m-1": raising(OSError("reset"), None)}, gate=OpenGate(retry_pauses=[5.0, 0.0]))
+    consumer.clock.now = ARRIVED + 100
+    [name] = [each.name for each in stream_arrivals(kinesis_event(batch(1)))]
+    consumer.journal.write("shardId-000000000006", Page(first=name, through=name))
+    seen: list[tuple[bytes, ...]] = []
+    consumer.clock.at(ARRIVED + 103, lambda: seen.extend(page.begun for page in consumer.journal.pages))
+    assert consumer.consume(*batch(1)) == []
+    assert seen == [()]
+
+
 def test_suspects_that_there_was_no_time_for_stay_suspects() -> None:
     """The next invocation runs them alone too, and not all at once."""
     consumer = Consumer(concurrency=100, seconds={f"m-{number}": 12.0 for number in range(1, 5)})
