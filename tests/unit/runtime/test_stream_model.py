@@ -40,7 +40,7 @@ def settle(model: Model) -> None:
         model.run(300)
     # Records that no other can be compared with wait, as in an outage or behind a broken handler: that ends here.
     for sent in model.still_open:
-        if sent.nature in {"unanswered", "crashing", "hanging"}:
+        if sent.nature in {"unanswered", "buggy", "crashing", "hanging"}:
             sent.nature = "fine"
     for _ in range(12):
         if not model.still_open:
