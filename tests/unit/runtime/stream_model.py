@@ -411,8 +411,6 @@ class Model:
             self.broken.append(f"{sent.id} overtakes {[each.id for each in overtaken]}")
         if sent.delivered and not sent.may_come_again:
             self.broken.append(f"{sent.id} is done again")
-        if sent.delivered:
-            sent.may_come_again = False
         self.at_work[sent.key] += 1
 
     def _effect(self, sent: Sent) -> None:
@@ -430,6 +428,7 @@ class Model:
             case "flaky" if sent.begun <= 2:
                 raise OSError("reset")
         sent.delivered += 1
+        sent.may_come_again = False
         self.delivered(sent)
 
     def _add_shard(self, *, parents: list[Shard]) -> None:
