@@ -25,7 +25,8 @@ class CallPolicy:
             Default: none of its own, so as many as a batch has keys, at most 100.
         open_at_percent: Share of failed calls at which calls stop, 1 to 100 percent, known at synth. Default: 50.
         minimum_calls: Calls within *window* before any conclusion is drawn, 1 to 1000. Default: 5.
-        window: How far back calls count, 10 seconds to 1 hour. Default: 1 minute.
+        window: How far back calls count, 10 seconds to 1 hour, and of those the newest 20, or four times
+            *minimum_calls* where that is more. Default: 1 minute.
         slow_after:
             A call that takes longer counts as failed, 100 milliseconds to 15 minutes, and shorter than the consumer's
             timeout. Default: no call is too slow.

@@ -1,49 +1,41 @@
-"""How many of the calls of the last minute or so failed."""
+"""How many of the newest calls failed."""
 
 from collections import deque
 
-# The window moves in so many steps: it forgets a call up to that part of its length too early.
-_STEPS = 12
-
 
 class CallWindow:
-    """Counts calls and failures over a sliding window of time, in constant space.
+    """The newest calls of a sliding window of time.
+
+    Bounded in number too: when a busy dependency goes down, what it answered during the last minute must not outvote
+    for half a minute that it answers no more.
 
     Args:
-        seconds: Length of the window.
+        seconds: For how long a call counts.
+        most: As many of the newest calls count.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._step = seconds / _STEPS
-        # Step, calls, failures; the newest step last.
-        self._counts: deque[list[int]] = deque()
+    def __init__(self, seconds: float, *, most: int) -> None:
+        self._seconds = seconds
+        self._calls: deque[tuple[float, bool]] = deque(maxlen=most)
 
     def add(self, now: float, *, failed: bool) -> None:
         """Count one call."""
-        step = int(now / self._step)
-        # A clock that was set back counts into the newest step there is.
-        if not self._counts or self._counts[-1][0] < step:
-            self._counts.append([step, 0, 0])
-        self._counts[-1][1] += 1
-        self._counts[-1][2] += failed
-        self._forget(now)
+        self._calls.append((now, failed))
 
     def calls(self, now: float) -> int:
         """The calls in the window."""
         self._forget(now)
-        return sum(calls for _, calls, _ in self._counts)
+        return len(self._calls)
 
     def failure_rate(self, now: float) -> float:
         """The part of the calls in the window that failed, 0 to 1; 0 where there were none."""
-        self._forget(now)
-        calls = sum(calls for _, calls, _ in self._counts)
-        return sum(failures for *_, failures in self._counts) / calls if calls else 0.0
+        calls = self.calls(now)
+        return sum(failed for _, failed in self._calls) / calls if calls else 0.0
 
     def clear(self) -> None:
         """Forget all calls."""
-        self._counts.clear()
+        self._calls.clear()
 
     def _forget(self, now: float) -> None:
-        oldest = int(now / self._step) - _STEPS
-        while self._counts and self._counts[0][0] <= oldest:
-            self._counts.popleft()
+        while self._calls and self._calls[0][0] <= now - self._seconds:
+            self._calls.popleft()

@@ -22,6 +22,9 @@ from constructs_lib.runtime.stream_ports import Go, Outcome, Wait
 LOOK_AGAIN_SECONDS = 2.0
 """The age at which what is known of the shared item is too old to act on: a transition is known everywhere within it."""
 
+# So many of the newest calls tell whether a dependency works now.
+_MOST_CALLS = 20
+
 # No record waits longer, so a dependency that asks for more asks for nothing more.
 _LONGEST_RETRY_AFTER = 7 * 86_400.0
 # Part of the interval over which environments that wait for the same moment spread themselves.
@@ -57,7 +60,7 @@ class CircuitBreaker:
     def __init__(self, settings: BreakerSettings, *, jitter: Callable[[], float] = random.random) -> None:
         self._settings = settings
         self._jitter = jitter
-        self._window = CallWindow(settings.window_seconds)
+        self._window = CallWindow(settings.window_seconds, most=max(_MOST_CALLS, 4 * settings.minimum_calls))
         self._learned = float("-inf")
         self._pause_until: float | None = None
         # When the dependency last asked this environment to wait, and until when, by the clock here.

@@ -76,6 +76,15 @@ def test_calls_stop_when_too_many_fail(environment: Environment, table: StatusTa
     assert table.state == "open"
 
 
+@pytest.mark.requirement("ISO-12")
+def test_what_was_answered_before_does_not_hide_an_outage(environment: Environment, table: StatusTable) -> None:
+    """However busy the last minute was, ten failures in a row stop the calls."""
+    environment.call(ANSWERED, times=500)
+    environment.call(UNAVAILABLE, times=10)
+    assert environment.call(ANSWERED) == [Wait]
+    assert table.state == "open"
+
+
 def test_few_calls_open_nothing(environment: Environment, table: StatusTable) -> None:
     """Four failures in a minute may be one record's trouble."""
     environment.call(UNAVAILABLE, times=4)

@@ -48,26 +48,24 @@ def test_first_calls_earn_and_nothing_is_saved_beyond_the_most() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60))
-def test_the_window_counts_what_is_no_older_than_it(plan: list[tuple[float, bool]]) -> None:
-    """Everything of the last eleven twelfths, and nothing older than the whole."""
-    window = CallWindow(60.0)
+@given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60), st.integers(1, 30))
+def test_the_window_holds_the_newest_calls_of_its_time(plan: list[tuple[float, bool]], most: int) -> None:
+    """None that is older than it, and no more than it has room for."""
+    window = CallWindow(60.0, most=most)
     now = 1_800_000_000.0
     calls: list[tuple[float, bool]] = []
     for seconds, failed in plan:
         now += seconds
         window.add(now, failed=failed)
         calls.append((now, failed))
-        surely = [failed for moment, failed in calls if now - moment < 55]
-        at_most = [failed for moment, failed in calls if now - moment <= 60]
-        assert len(surely) <= window.calls(now) <= len(at_most)
-        failures = window.failure_rate(now) * window.calls(now)
-        assert sum(surely) - 1e-6 <= failures <= sum(at_most) + 1e-6
+        newest = [failed for moment, failed in calls if moment > now - 60][-most:]
+        assert window.calls(now) == len(newest)
+        assert window.failure_rate(now) == pytest.approx(sum(newest) / len(newest))
 
 
 def test_a_clock_that_is_set_back_loses_no_call() -> None:
     """What happens in the hour that comes twice is counted."""
-    window = CallWindow(60.0)
+    window = CallWindow(60.0, most=20)
     window.add(10_000.0, failed=True)
     window.add(6_400.0, failed=False)
     assert window.calls(6_400.0) == 2
