@@ -2,9 +2,10 @@
 
 import argparse
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from constructs_lib.cli.place import add_place, explaining, place_of
 from constructs_lib.cli.running import Subjects
@@ -40,28 +41,40 @@ def add(subjects: Subjects) -> None:
     )
     restore.set_defaults(run=explaining(_restore))
 
-    for command in (show, isolate, restore):
+    show.add_argument(
+        "dependency", metavar="DEPENDENCY", nargs="?", help="as its construct is called; default: every one"
+    )
+    for command in (isolate, restore):
         command.add_argument("dependency", metavar="DEPENDENCY", help="as its construct is called")
+    for command in (show, isolate, restore):
         add_place(command, names_dependency=False)
         command.add_argument("--table", metavar="NAME", help="its state table; default: that of its consumer")
 
 
 def _show(options: argparse.Namespace) -> None:
     for circuit in _circuits(options):
-        breaker, parked = circuit.look()
-        if options.json:
-            kept = {"dependency": circuit.dependency, "region": circuit.region, "table": circuit.table}
-            print(json.dumps(kept | asdict(breaker) | {"parked": parked}))
-            continue
-        since = f" since {_moment(breaker.since)}" if breaker.since else ""
-        print(f"{_name(circuit)}: {breaker.state}{since}")
-        if breaker.reason:
-            print(f"  reason: {breaker.reason}")
-        if breaker.state == "open":
-            due = max(breaker.probe_at, breaker.not_before)
-            print(f"  next probe: {f'not before {_moment(due)}' if due else 'at once'}")
-        if parked:
-            print(f"  tenants with parked records: {parked}")
+        found = as_json(circuit)
+        print(json.dumps(found) if options.json else "\n".join(lines(found)))
+
+
+def as_json(circuit: "Circuit") -> dict[str, Any]:
+    """How *circuit* is now, as JSON can hold it."""
+    breaker, parked = circuit.look()
+    kept = {"dependency": circuit.dependency, "region": circuit.region, "table": circuit.table}
+    return kept | asdict(breaker) | {"parked": parked}
+
+
+def lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """The same for a person."""
+    since = f" since {_moment(found['since'])}" if found["since"] else ""
+    yield f"{found['dependency']} in {found['region']}: {found['state']}{since}"
+    if found["reason"]:
+        yield f"  reason: {found['reason']}"
+    if found["state"] == "open":
+        due = max(found["probe_at"], found["not_before"])
+        yield f"  next probe: {f'not before {_moment(due)}' if due else 'at once'}"
+    if found["parked"]:
+        yield f"  tenants with parked records: {found['parked']}"
 
 
 def _isolate(options: argparse.Namespace) -> None:

@@ -5,8 +5,10 @@ import contextlib
 import functools
 import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from constructs_lib.cli import breaker
 from constructs_lib.cli.running import Subjects, add_port, control, find, say
 from constructs_lib.local import running
 from constructs_lib.local.errors import LocalCloudError
@@ -109,7 +111,39 @@ def _status(options: argparse.Namespace) -> None:
     from constructs_lib.local import status  # noqa: PLC0415 - as above
 
     found = control(options).status()
-    print(json.dumps(found, indent=1) if options.json else "\n".join(status.lines(found)))
+    circuits = _circuits(options.port, [each["name"] for each in found["regions"] if not each["lost"]])
+    if options.json:
+        print(json.dumps(found | {"circuits": circuits}, indent=1))
+        return
+    for line in (*status.lines(found), *(line for each in circuits for line in _circuit_lines(each))):
+        print(line)
+
+
+def _circuit_lines(found: Mapping[str, Any]) -> Iterable[str]:
+    if "problem" in found:
+        return [f"circuits in {found['region']} cannot be read: {found['problem']}"]
+    return (f"circuit of {line}" if not line.startswith(" ") else line for line in breaker.lines(found))
+
+
+def _circuits(port: int, regions: Sequence[str]) -> list[dict[str, Any]]:
+    """The circuits of the app's dependencies; of a lost region nobody knows."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - as above
+
+    from constructs_lib.operations import breaker as operations  # noqa: PLC0415 - as above
+    from constructs_lib.operations.errors import OperationError  # noqa: PLC0415 - as above
+    from constructs_lib.operations.place import in_local_cloud  # noqa: PLC0415 - as above
+
+    found: list[dict[str, Any]] = []
+    for region in regions:
+        try:
+            found += map(breaker.as_json, operations.find(in_local_cloud(port, region), dependency=None))
+        except OperationError:
+            # An app need not have dependencies.
+            continue
+        except (BotoCoreError, ClientError) as error:
+            # What a fault hits may be just what is asked here.
+            found.append({"region": region, "problem": str(error)})
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -58,12 +58,12 @@ class Circuit:
         raise OperationError(f"The circuit of {self.dependency} in {self.region} keeps changing; try again.")
 
 
-def find(place: Place, *, dependency: str, stack: str | None = None, table: str | None = None) -> list[Circuit]:
+def find(place: Place, *, dependency: str | None, stack: str | None = None, table: str | None = None) -> list[Circuit]:
     """Return the circuits of a dependency, one per region.
 
     Args:
         place: Where to look.
-        dependency: As its construct is called.
+        dependency: As its construct is called; None: every one there is.
         stack: CloudFormation stack it is in. Default: any.
         table: Name of its state table; then nothing is looked up. Default: found by the settings of its consumer.
 
@@ -73,22 +73,22 @@ def find(place: Place, *, dependency: str, stack: str | None = None, table: str 
     if table is not None:
         if len(place.regions) > 1:
             raise OperationError(f"--table needs --region: there are {' and '.join(place.regions)}.")
-        return [_circuit(place, dependency, place.regions[0], table)]
-    tables: dict[str, set[str]] = {}
+        return [_circuit(place, dependency or table, place.regions[0], table)]
+    tables: dict[tuple[str, str], set[str]] = {}
     for each in dependencies.find(place, stack=stack, dependency=dependency):
         name = each.settings.get(environment_names.STATE_TABLE)
         if not name:
             raise OperationError(
                 f"{each.function} in {each.region} has no state table; deploy it with this version of the library first."
             )
-        tables.setdefault(each.region, set()).add(name)
-    for region, names in tables.items():
+        tables.setdefault((each.name, each.region), set()).add(name)
+    for (called, region), names in tables.items():
         if len(names) > 1:
             raise OperationError(
-                f"There is more than one {dependency} in {region}; say which with --stack, or with --table and one of "
+                f"There is more than one {called} in {region}; say which with --stack, or with --table and one of "
                 f"{', '.join(sorted(names))}."
             )
-    return [_circuit(place, dependency, region, *names) for region, names in sorted(tables.items())]
+    return [_circuit(place, called, region, *names) for (called, region), names in sorted(tables.items())]
 
 
 def _circuit(place: Place, dependency: str, region: str, table: str) -> Circuit:

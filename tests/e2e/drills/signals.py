@@ -1,5 +1,6 @@
 """What an operator of the alerting system would notice: red health, and metrics that have an alarm or tell of one."""
 
+import contextlib
 import json
 import time
 from collections import Counter
@@ -13,10 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from constructs_lib.local.drill.subject import Signal
 from constructs_lib.local.faults.targets import FUNCTION
 from constructs_lib.local.logs import log_groups
+from constructs_lib.operations import breaker
+from constructs_lib.operations.place import Place
 from tests.e2e.drills.whereabouts import resources
 from tests.e2e.run.system import System
 
-METRICS = ("RecordsHeld", "RecordsParked", "RecordsQuarantined")
+METRICS = ("BreakerOpened", "HandlerFailing", "RecordsHeld", "RecordsParked", "RecordsQuarantined")
 # Route 53 waits as long for an answer, and believes a failure when it comes in a row.
 _HEALTH_SECONDS = 4.0
 _FAILURES = 3
@@ -43,12 +46,16 @@ class Watchman:
             for key, name in resources(system, region, FUNCTION)
             if key.startswith(CONSUMERS)
         ]
+        self._circuits = {
+            region: breaker.find(Place(regions=(region,), client=system.cloud.client), dependency=None)
+            for region in system.regions
+        }
         self._begun = datetime.now(UTC)
         self._errors: Counter[str] = Counter()
 
     def look(self) -> list[Signal]:
         """What has been signalled since the last look."""
-        return [*self._health(), *self._errors_of_functions(), *self._metrics()]
+        return [*self._health(), *self._open_circuits(), *self._errors_of_functions(), *self._metrics()]
 
     def _health(self) -> Iterator[Signal]:
         for region, url in self._health_urls.items():
@@ -59,6 +66,14 @@ class Watchman:
             self._failures[region] = 0 if status == "200" else self._failures[region] + 1
             if self._failures[region] >= _FAILURES:
                 yield Signal(at=time.time(), what=f"health of {region} is red ({status})")
+
+    def _open_circuits(self) -> Iterator[Signal]:
+        """What an alarm on `BreakerOpen` tells; here what a function logs is seen only when its invocation ends."""
+        for region, circuits in self._circuits.items():
+            for circuit in [] if self._failures[region] else circuits:
+                with contextlib.suppress(BotoCoreError, ClientError):
+                    if circuit.look()[0].state == "open":
+                        yield Signal(at=time.time(), what=f"the circuit of {circuit.dependency} in {region} is open")
 
     def _errors_of_functions(self) -> Iterator[Signal]:
         """Each consumer's own alarm looks at this metric."""

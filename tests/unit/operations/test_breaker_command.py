@@ -126,6 +126,22 @@ def test_the_table_is_found_by_the_consumers_settings() -> None:
     assert [(each.region, each.table) for each in found] == [("eu-west-1", "a"), ("us-east-1", "b")]
 
 
+def test_every_circuit_is_found_where_none_is_named() -> None:
+    """One per dependency and region."""
+    teams = {"RESILIENCE_DEPENDENCY": "Teams", "RESILIENCE_STATE_TABLE": "c"}
+    found = breaker.find(
+        place(
+            ("eu-west-1", "slack", settings("a")), ("us-east-1", "slack", settings("b")), ("us-east-1", "teams", teams)
+        ),
+        dependency=None,
+    )
+    assert [(each.dependency, each.region, each.table) for each in found] == [
+        ("Slack", "eu-west-1", "a"),
+        ("Slack", "us-east-1", "b"),
+        ("Teams", "us-east-1", "c"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("functions", "words"),
     [
