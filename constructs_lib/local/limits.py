@@ -98,6 +98,11 @@ DIFFERENCES: Final = (
         "what arrives there has the form that an on-failure destination gets, not that of the event",
     ),
     ("AWS::Lambda::Alias", "RoutingConfig", "weights are ignored: every request goes to the primary version"),
+    (
+        "AWS::Logs::LogGroup",
+        None,
+        "what a function writes while an invocation runs is stored when that ends; an alarm's signal from it comes as late",
+    ),
     ("AWS::Logs::MetricFilter", None, "stored, never applied"),
     ("AWS::Pipes::Pipe", None, "only from a DynamoDB stream to SNS or Step Functions, without filter or enrichment"),
     (
