@@ -134,7 +134,7 @@ class CircuitBreaker:
 
     def untold_retry_after(self, now: float, store_time: StoreTime) -> float | None:
         """The time at the store before which the dependency asked not to be called, if the others must learn it."""
-        if self._asked_until <= now or self.shared.state == "isolated":
+        if self._asked_until <= now:
             return None
         known = max(self.shared.not_before, self.shared.probe_at if self.shared.state == "open" else 0.0)
         asked = store_time.at_most(self._asked_until)
