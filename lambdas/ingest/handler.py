@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 
+from constructs_lib.runtime.clients import client
 from lambdas.ingest import problems
 from lambdas.ingest.adapters import EventQueue, TenantDirectory, VerifiedWeb
 from lambdas.ingest.domain import Answer, Ingest, Request
@@ -50,14 +50,11 @@ def from_environment() -> Ports:
     """The ports of a function on AWS, or on the local cloud."""
     settings = Settings.from_environment()
     logger = Logger()
-    session = boto3.Session()
     return Ports(
         ingest=Ingest(
-            endpoints=TenantDirectory(
-                TenantRepository(session.client("dynamodb", config=CONFIG), settings.tenants_table)
-            ),
+            endpoints=TenantDirectory(TenantRepository(client("dynamodb", CONFIG), settings.tenants_table)),
             authority=SnsAuthority(VerifiedWeb(), origin=settings.certificate_origin, clock=lambda: datetime.now(UTC)),
-            events=EventQueue(session.client("sqs", config=CONFIG), settings.events_queue_url),
+            events=EventQueue(client("sqs", CONFIG), settings.events_queue_url),
             clock=timestamps.now,
             region=settings.region,
             log=coded_log(logger),
