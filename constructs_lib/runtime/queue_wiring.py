@@ -1,10 +1,9 @@
 """The real parts of a queue consumer."""
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
-from constructs_lib.runtime.clients import QUICK
+from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.dead_letters import SqsDeadLetters
 from constructs_lib.runtime.idempotency import Guard, Once, unguarded
 from constructs_lib.runtime.observability import PowertoolsWatch
@@ -16,7 +15,7 @@ def from_environment() -> QueuePorts:
     """Make the ports from the function's environment settings."""
     settings = QueueSettings.from_environment()
     return QueuePorts(
-        dead_letters=SqsDeadLetters(client=boto3.client("sqs", config=QUICK), queue_url=settings.dead_letter_queue_url),
+        dead_letters=SqsDeadLetters(client=client("sqs"), queue_url=settings.dead_letter_queue_url),
         guard=_guard(settings.idempotency),
         watch=PowertoolsWatch(Logger(), namespace=settings.namespace, dimensions={"service": settings.service}),
     )
@@ -25,6 +24,5 @@ def from_environment() -> QueuePorts:
 def _guard(settings: IdempotencySettings | None) -> Guard:
     if settings is None:
         return unguarded
-    client = boto3.client("dynamodb", config=QUICK)
-    store = DynamoDBPersistenceLayer(table_name=settings.table, boto3_client=client)
+    store = DynamoDBPersistenceLayer(table_name=settings.table, boto3_client=client("dynamodb"))
     return Once(store, remember_seconds=settings.remember_seconds)
