@@ -2,12 +2,11 @@
 
 import time
 
-import boto3
 from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime.breaker_store import DynamoStatus
 from constructs_lib.runtime.circuit_gate import CircuitGate
-from constructs_lib.runtime.clients import PROMPT, QUICK
+from constructs_lib.runtime.clients import PROMPT, client
 from constructs_lib.runtime.drain import ParkingDrainer
 from constructs_lib.runtime.drain_ports import DrainPorts
 from constructs_lib.runtime.handler_health import HandlerHealth
@@ -37,11 +36,11 @@ def from_environment() -> StreamPorts:
         concurrency=settings.concurrency or _MOST_AT_ONCE,
         away_attempts=settings.breaker.minimum_calls + _ATTEMPTS_AFTER_AN_OUTAGE,
     )
-    s3, dynamodb = boto3.client("s3", config=QUICK), boto3.client("dynamodb", config=QUICK)
+    s3, dynamodb = client("s3"), client("dynamodb")
     quarantine = S3Quarantine(client=s3, bucket=settings.quarantine_bucket, dependency=settings.dependency)
     payloads = S3Payloads(client=s3, bucket=settings.quarantine_bucket, dependency=settings.dependency)
     parking = ParkingStore(DynamoDBTable(client=dynamodb, name=settings.state_table), payloads)
-    status = DynamoStatus(boto3.client("dynamodb", config=PROMPT), settings.state_table)
+    status = DynamoStatus(client("dynamodb", PROMPT), settings.state_table)
     gate = CircuitGate(settings.breaker, store=status, watch=watch)
     suspicion = HandlerHealth()
     drain = DrainPorts(
