@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import boto3
-
 from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, Record, queue_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
+from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.deadline import InvocationContext
 from constructs_lib.runtime.queue_consumer import QueuePorts
 from lambdas.alert_actions.domain import Desk, RefusedError, UnknownAlertError
@@ -22,11 +21,11 @@ from lambdas.shared.tenants import TenantRepository
 def from_environment() -> Desk:
     """Make the desk from the function's environment."""
     settings = Settings.from_environment()
-    tables = boto3.client("dynamodb", config=CONFIG)
+    tables = client("dynamodb", CONFIG)
     return Desk(
         alerts=AlertRepository(tables, settings.alerts_table, settings.region),
         tenants=TenantRepository(tables, settings.tenants_table),
-        streams=CommandStreams(boto3.client("kinesis", config=CONFIG), settings.streams),
+        streams=CommandStreams(client("kinesis", CONFIG), settings.streams),
         region=settings.region,
     )
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime import PermanentFailure
+from constructs_lib.runtime.clients import client
 from lambdas.escalation.adapters import OperatorOutcomes
 from lambdas.escalation.domain import Escalation, RefusedError, Step
 from lambdas.escalation.settings import Settings
@@ -37,13 +37,13 @@ def from_environment() -> Ports:
     """Make the ports from the function's environment."""
     settings = Settings.from_environment()
     logger = Logger()
-    tables = boto3.client("dynamodb", config=CONFIG)
+    tables = client("dynamodb", CONFIG)
     return Ports(
         escalation=Escalation(
             alerts=AlertRepository(tables, settings.alerts_table, settings.region),
             tenants=TenantRepository(tables, settings.tenants_table),
-            streams=CommandStreams(boto3.client("kinesis", config=CONFIG), settings.streams),
-            tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), coded_log(logger)),
+            streams=CommandStreams(client("kinesis", CONFIG), settings.streams),
+            tasks=StepFunctionsTasks(client("stepfunctions", CONFIG), coded_log(logger)),
             outcomes=OperatorOutcomes(logger, service=settings.service, namespace=settings.namespace),
         ),
         logger=logger,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-import boto3
 from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime import DependencyUnavailable
+from constructs_lib.runtime.clients import client
 from lambdas.interactions.adapters import ActionQueue, NotStoredError
 from lambdas.interactions.domain import Click, UnreadableError, UnsignedError, clicks, verify
 from lambdas.interactions.settings import Settings
@@ -59,8 +59,8 @@ def from_environment() -> Ports:
     """Make the ports from the function's environment."""
     settings = Settings.from_environment()
     return Ports(
-        secret=CachedSecret(boto3.client("secretsmanager", config=CONFIG), settings.signing_secret),
-        actions=ActionQueue(boto3.client("sqs", config=CONFIG), settings.actions_queue_url),
+        secret=CachedSecret(client("secretsmanager", CONFIG), settings.signing_secret),
+        actions=ActionQueue(client("sqs", CONFIG), settings.actions_queue_url),
         logger=Logger(),
     )
 

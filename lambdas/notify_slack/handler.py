@@ -1,8 +1,8 @@
 """The slack stream to Slack: each command makes an alert's message show what is known."""
 
-import boto3
 from aws_lambda_powertools import Logger
 
+from constructs_lib.runtime.clients import client
 from lambdas.notify_slack.adapters import Slack
 from lambdas.notify_slack.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
@@ -22,11 +22,11 @@ def from_environment() -> Notifier:
     http = ProviderHttp(
         provider="slack", region=settings.region, timeout_seconds=settings.timeout_seconds, logger=logger
     )
-    tokens = CachedSecret(boto3.client("secretsmanager", config=CONFIG), settings.tokens_secret)
+    tokens = CachedSecret(client("secretsmanager", CONFIG), settings.tokens_secret)
     return Notifier(
         provider=Slack(http, tokens, url=settings.api_url, region=settings.region),
-        alerts=AlertRepository(boto3.client("dynamodb", config=CONFIG), settings.alerts_table, settings.region),
-        tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), coded_log(logger)),
+        alerts=AlertRepository(client("dynamodb", CONFIG), settings.alerts_table, settings.region),
+        tasks=StepFunctionsTasks(client("stepfunctions", CONFIG), coded_log(logger)),
         region=settings.region,
     )
 

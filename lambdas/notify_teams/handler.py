@@ -1,8 +1,8 @@
 """The teams stream to Microsoft Teams: each command makes an alert's message show what is known."""
 
-import boto3
 from aws_lambda_powertools import Logger
 
+from constructs_lib.runtime.clients import client
 from lambdas.notify_teams.access_tokens import AccessTokens
 from lambdas.notify_teams.adapters import Teams
 from lambdas.notify_teams.settings import Settings
@@ -23,12 +23,12 @@ def from_environment() -> Notifier:
     http = ProviderHttp(
         provider="teams", region=settings.region, timeout_seconds=settings.timeout_seconds, logger=logger
     )
-    credentials = CachedSecret(boto3.client("secretsmanager", config=CONFIG), settings.credentials_secret)
+    credentials = CachedSecret(client("secretsmanager", CONFIG), settings.credentials_secret)
     tokens = AccessTokens(http, credentials, url=settings.login_url)
     return Notifier(
         provider=Teams(http, tokens, url=settings.service_url, region=settings.region),
-        alerts=AlertRepository(boto3.client("dynamodb", config=CONFIG), settings.alerts_table, settings.region),
-        tasks=StepFunctionsTasks(boto3.client("stepfunctions", config=CONFIG), coded_log(logger)),
+        alerts=AlertRepository(client("dynamodb", CONFIG), settings.alerts_table, settings.region),
+        tasks=StepFunctionsTasks(client("stepfunctions", CONFIG), coded_log(logger)),
         region=settings.region,
     )
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime import PermanentFailure, Record, queue_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
+from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.deadline import InvocationContext
 from constructs_lib.runtime.queue_consumer import QueuePorts
 from lambdas.process_event.adapters import EscalationWorkflow, pause_at_random
@@ -27,16 +27,15 @@ from lambdas.shared.tenants import TenantRepository
 def from_environment() -> Processor:
     """The processor of a function on AWS, or on the local cloud."""
     settings = Settings.from_environment()
-    session = boto3.Session()
-    tables = session.client("dynamodb", config=CONFIG)
+    tables = client("dynamodb", CONFIG)
     return Processor(
         tenants=TenantRepository(tables, settings.tenants_table),
         aggregator=Aggregator(
             alerts=AlertRepository(tables, settings.alerts_table, settings.region), pause=pause_at_random
         ),
         raw_events=RawEventRepository(tables, settings.alerts_table, settings.region),
-        commands=CommandStreams(session.client("kinesis", config=CONFIG), settings.streams),
-        escalations=EscalationWorkflow(session.client("stepfunctions", config=CONFIG), settings.escalation_arn),
+        commands=CommandStreams(client("kinesis", CONFIG), settings.streams),
+        escalations=EscalationWorkflow(client("stepfunctions", CONFIG), settings.escalation_arn),
         log=coded_log(Logger()),
     )
 
