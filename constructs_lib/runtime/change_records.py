@@ -17,12 +17,12 @@ Source of the wire format: Amazon DynamoDB API reference, data types `Record`, `
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Self
 
+from constructs_lib.runtime.attribute_values import from_attributes
 from constructs_lib.runtime.envelope import InvalidEnvelopeError
 
 
@@ -73,28 +73,4 @@ def _text(name: str, *images: Mapping[str, Any] | None) -> str | None:
 
 
 def _image(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if attributes is None else {name: _value(value) for name, value in attributes.items()}
-
-
-def _value(tagged: Mapping[str, Any]) -> Any:
-    [(tag, value)] = tagged.items()
-    return _READERS[tag](value)
-
-
-def _number(text: str) -> int | Decimal:
-    number = Decimal(text)
-    return int(number) if number == number.to_integral_value() and "E" not in text.upper() else number
-
-
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "S": str,
-    "N": _number,
-    "B": base64.b64decode,
-    "BOOL": bool,
-    "NULL": lambda _: None,
-    "M": _image,
-    "L": lambda values: [_value(value) for value in values],
-    "SS": frozenset,
-    "NS": lambda values: frozenset(_number(value) for value in values),
-    "BS": lambda values: frozenset(base64.b64decode(value) for value in values),
-}
+    return None if attributes is None else from_attributes(attributes, binary=base64.b64decode)
