@@ -1,4 +1,4 @@
-"""Write docs/blast-radius.md, or compare it: python -m tests.blast_radius [--check | --measured REPORT]."""
+"""Write docs/blast-radius.md, or compare it: python -m tests.blast_radius [--check | --measured REPORT ...]."""
 
 import argparse
 import difflib
@@ -20,11 +20,13 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     """Do what *arguments* ask for in the project at *root*; answer with an exit status."""
     parser = argparse.ArgumentParser(prog="./dev blast_radius", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is stale")
-    parser.add_argument("--measured", metavar="REPORT", type=Path, help="a drill's report to put on the page")
+    parser.add_argument(
+        "--measured", metavar="REPORT", type=Path, nargs="+", help="reports of drills to put on the page"
+    )
     given = parser.parse_args(arguments)
     page, measured = root / "docs" / "blast-radius.md", root / "docs" / "measured"
-    if given.measured:
-        keep(shorten(json.loads(given.measured.read_text(encoding="utf-8"))), measured)
+    for report in given.measured or ():
+        keep(shorten(json.loads(report.read_text(encoding="utf-8"))), measured)
     rows = [
         *measure(),
         *measure(dependencies=DEPENDENCIES[:1], sharing=[each for each in Sharing if each is not Sharing.NOTHING]),
