@@ -59,6 +59,7 @@ class PythonFunction(lambda_.Function):
     Attributes:
         alarms: Fires when an invocation fails or is turned away.
         log_group: Where the function logs.
+        service: Its name in logs and metrics: the name of the folder, or what *environment* says instead.
 
     Raises:
         ValueError: If an option is out of range, or *source* cannot be bundled.
@@ -98,6 +99,11 @@ class PythonFunction(lambda_.Function):
             retention=log_retention or logs.RetentionDays.ONE_MONTH,
             removal_policy=RemovalPolicy.DESTROY,
         )
+        settings = {
+            environment_names.SERVICE_NAME: bundle.package,
+            environment_names.METRICS_NAMESPACE: environment_names.NAMESPACE,
+            **(environment or {}),
+        }
         super().__init__(
             scope,
             id,
@@ -106,11 +112,7 @@ class PythonFunction(lambda_.Function):
             handler=bundle.handler,
             code=_code(Path(source), bundle),
             role=_role(scope, id, log_group),
-            environment={
-                environment_names.SERVICE_NAME: bundle.package,
-                environment_names.METRICS_NAMESPACE: environment_names.NAMESPACE,
-                **(environment or {}),
-            },
+            environment=settings,
             timeout=timeout,
             memory_size=memory_size,
             reserved_concurrent_executions=reserved_concurrency,
@@ -118,6 +120,7 @@ class PythonFunction(lambda_.Function):
             log_group=log_group,
             description=description,
         )
+        self.service: str = settings[environment_names.SERVICE_NAME]
         # Not the `tracing` option: it would add a second, wider statement beside the role's own.
         resource = cast("lambda_.CfnFunction", self.node.default_child)
         resource.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
