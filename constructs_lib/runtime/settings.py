@@ -16,11 +16,20 @@ CONCURRENCY = "RESILIENCE_CONCURRENCY"
 DEAD_LETTER_QUEUE_URL = "RESILIENCE_DEAD_LETTER_QUEUE_URL"
 IDEMPOTENCY_TABLE = "RESILIENCE_IDEMPOTENCY_TABLE"
 REMEMBER_SECONDS = "RESILIENCE_REMEMBER_SECONDS"
+IDEMPOTENCY_SCOPE = "RESILIENCE_IDEMPOTENCY_SCOPE"
+STORE_CONSISTENCY = "RESILIENCE_STORE_CONSISTENCY"
+QUEUE_URL = "RESILIENCE_QUEUE_URL"
+MAX_RECEIVE_COUNT = "RESILIENCE_MAX_RECEIVE_COUNT"
+QUEUE_RETENTION_SECONDS = "RESILIENCE_QUEUE_RETENTION_SECONDS"
+SIDELINE_QUEUE_URL = "RESILIENCE_SIDELINE_QUEUE_URL"
 HEALTH_PROBES = "RESILIENCE_HEALTH_PROBES"
 
 # Read by Powertools; named here because the runtime's metrics and logs depend on them.
 SERVICE_NAME = "POWERTOOLS_SERVICE_NAME"
 METRICS_NAMESPACE = "POWERTOOLS_METRICS_NAMESPACE"
+
+
+_SCOPE = "message"
 
 
 class SettingError(Exception):
@@ -91,15 +100,41 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencySettings:
-    """Where, and for how long, a queue consumer remembers what it has done.
+    """Where, and for how long, a consumer remembers what it has done.
 
     Args:
         table: DynamoDB table with the partition key `id` and the time-to-live attribute `expiration`.
         remember_seconds: How long a message is remembered, in seconds.
+        scope: First part of every key in the table; consumers that share a table and get the same messages need one
+            each. Default: `message`.
+        strong: Whether the table is consistent across regions, and so knows neither transactions nor a time to live.
+            Default: False.
     """
 
     table: str
     remember_seconds: int
+    scope: str = _SCOPE
+    strong: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self | None:
+        """Read the settings; None where no table is set.
+
+        Raises:
+            SettingError: If the time to remember is not a number of seconds above zero, or the consistency is unknown.
+        """
+        table = environment.get(IDEMPOTENCY_TABLE)
+        if not table:
+            return None
+        consistency = environment.get(STORE_CONSISTENCY) or "regional"
+        if consistency not in ("regional", "strong"):
+            raise SettingError(f"{STORE_CONSISTENCY} must be 'regional' or 'strong', got {consistency!r}")
+        return cls(
+            table=table,
+            remember_seconds=_whole_number(REMEMBER_SECONDS, _required(environment, REMEMBER_SECONDS), unit="seconds"),
+            scope=environment.get(IDEMPOTENCY_SCOPE) or _SCOPE,
+            strong=consistency == "strong",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,37 +143,45 @@ class QueueSettings:
 
     Args:
         service: Name of the function's code, the dimension of its metrics.
+        queue_url: The queue it consumes.
+        max_receive_count: Deliveries after which the queue itself moves a message to the dead-letter queue.
+        retention_seconds: How long the queue keeps a message, and so how long one may be held.
         dead_letter_queue_url: Queue for messages that cannot be processed.
         namespace: CloudWatch namespace of the metrics.
-        idempotency: Memory of messages done; None where the handler needs no guard against copies.
+        idempotency: Memory of messages done; None where the handler's effect needs none.
+        sideline_queue_url: Queue for the messages of tenants that send too many; None where there is none.
     """
 
     service: str
+    queue_url: str
+    max_receive_count: int
+    retention_seconds: int
     dead_letter_queue_url: str
     namespace: str
     idempotency: IdempotencySettings | None
+    sideline_queue_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings.
 
         Raises:
-            SettingError: If one is missing, or the time to remember is not a number of seconds above zero.
+            SettingError: If one is missing or makes no sense.
         """
         return cls(
             service=_required(environment, SERVICE_NAME),
+            queue_url=_required(environment, QUEUE_URL),
+            max_receive_count=_whole_number(
+                MAX_RECEIVE_COUNT, _required(environment, MAX_RECEIVE_COUNT), unit="deliveries"
+            ),
+            retention_seconds=_whole_number(
+                QUEUE_RETENTION_SECONDS, _required(environment, QUEUE_RETENTION_SECONDS), unit="seconds"
+            ),
             dead_letter_queue_url=_required(environment, DEAD_LETTER_QUEUE_URL),
             namespace=_required(environment, METRICS_NAMESPACE),
-            idempotency=_idempotency(environment),
+            idempotency=IdempotencySettings.from_environment(environment),
+            sideline_queue_url=environment.get(SIDELINE_QUEUE_URL) or None,
         )
-
-
-def _idempotency(environment: Mapping[str, str]) -> IdempotencySettings | None:
-    table = environment.get(IDEMPOTENCY_TABLE)
-    if not table:
-        return None
-    seconds = _whole_number(REMEMBER_SECONDS, _required(environment, REMEMBER_SECONDS), unit="seconds")
-    return IdempotencySettings(table=table, remember_seconds=seconds)
 
 
 def _breaker(text: str | None) -> BreakerSettings:

@@ -17,7 +17,10 @@ STREAM = {
 }
 QUEUE = {
     "POWERTOOLS_SERVICE_NAME": "process_event",
-    "RESILIENCE_DEAD_LETTER_QUEUE_URL": "https://queue",
+    "RESILIENCE_QUEUE_URL": "https://queue",
+    "RESILIENCE_MAX_RECEIVE_COUNT": "5",
+    "RESILIENCE_QUEUE_RETENTION_SECONDS": "345600",
+    "RESILIENCE_DEAD_LETTER_QUEUE_URL": "https://dead",
     "POWERTOOLS_METRICS_NAMESPACE": "Resilience",
 }
 
@@ -86,3 +89,27 @@ def test_time_to_remember_must_be_seconds_above_zero(seconds: str) -> None:
     environment = QUEUE | {"RESILIENCE_IDEMPOTENCY_TABLE": "done", "RESILIENCE_REMEMBER_SECONDS": seconds}
     with pytest.raises(SettingError, match="RESILIENCE_REMEMBER_SECONDS"):
         QueueSettings.from_environment(environment)
+
+
+def test_settings_of_the_queue_are_numbers_where_they_count() -> None:
+    """What a hold is reckoned by is read as it was set."""
+    settings = QueueSettings.from_environment(QUEUE | {"RESILIENCE_SIDELINE_QUEUE_URL": "https://aside"})
+    assert (settings.max_receive_count, settings.retention_seconds) == (5, 345_600)
+    assert (settings.queue_url, settings.sideline_queue_url) == ("https://queue", "https://aside")
+    with pytest.raises(SettingError, match=r"RESILIENCE_MAX_RECEIVE_COUNT .* deliveries above 0, got '0'"):
+        QueueSettings.from_environment(QUEUE | {"RESILIENCE_MAX_RECEIVE_COUNT": "0"})
+
+
+def test_scope_and_consistency_of_the_store_are_choices() -> None:
+    """Both have defaults, and a consistency that does not exist is named."""
+    environment = {"RESILIENCE_IDEMPOTENCY_TABLE": "done", "RESILIENCE_REMEMBER_SECONDS": "60"}
+    assert IdempotencySettings.from_environment({}) is None
+    settings = IdempotencySettings.from_environment(environment)
+    assert settings is not None
+    assert (settings.scope, settings.strong) == ("message", False)
+    chosen = environment | {"RESILIENCE_IDEMPOTENCY_SCOPE": "billing", "RESILIENCE_STORE_CONSISTENCY": "strong"}
+    settings = IdempotencySettings.from_environment(chosen)
+    assert settings is not None
+    assert (settings.scope, settings.strong) == ("billing", True)
+    with pytest.raises(SettingError, match="'regional' or 'strong', got 'eventual'"):
+        IdempotencySettings.from_environment(environment | {"RESILIENCE_STORE_CONSISTENCY": "eventual"})

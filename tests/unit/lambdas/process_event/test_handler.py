@@ -27,6 +27,9 @@ ENVIRONMENT = {
     "ESCALATION_STATE_MACHINE_ARN": "set in the test",
     "POWERTOOLS_SERVICE_NAME": "process_event",
     "POWERTOOLS_METRICS_NAMESPACE": "Resilience",
+    "RESILIENCE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/events",
+    "RESILIENCE_MAX_RECEIVE_COUNT": "5",
+    "RESILIENCE_QUEUE_RETENTION_SECONDS": "345600",
     "RESILIENCE_DEAD_LETTER_QUEUE_URL": "set in the test",
 }
 SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
