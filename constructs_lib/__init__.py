@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from constructs_lib.dependency_dashboard import DependencyDashboard
     from constructs_lib.dependency_isolation import DependencyIsolation
     from constructs_lib.global_table import GlobalTable
-    from constructs_lib.idempotent_consumer import IdempotentConsumer
+    from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
     from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
     from constructs_lib.multi_region_api import MultiRegionApi
     from constructs_lib.python_function import PythonFunction
@@ -29,6 +29,7 @@ __all__ = [
     "GlobalTable",
     "IdempotentConsumer",
     "IsolatedDependencyStream",
+    "MessageQueue",
     "MultiRegionApi",
     "PythonFunction",
     "SagaStateMachine",
@@ -43,6 +44,7 @@ _HOMES = {
     "GlobalTable": "global_table",
     "IdempotentConsumer": "idempotent_consumer",
     "IsolatedDependencyStream": "isolated_dependency_stream",
+    "MessageQueue": "idempotent_consumer",
     "MultiRegionApi": "multi_region_api",
     "PythonFunction": "python_function",
     "SagaStateMachine": "saga_state_machine",

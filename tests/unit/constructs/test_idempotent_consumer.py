@@ -1,6 +1,7 @@
 """What the template of an idempotent consumer promises."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 
-from constructs_lib.idempotent_consumer import IdempotentConsumer
+from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
 from tests.support.functions import consumer, source_folder
 from tests.support.synthesis import new_stack, only, resources, statements
 
@@ -60,16 +61,20 @@ def test_a_message_is_hidden_for_six_timeouts(queue: dict[str, Any]) -> None:
     assert queue["VisibilityTimeout"] == 6 * 30
 
 
+@pytest.mark.requirement("MSG-01", "MSG-07")
 def test_a_message_that_keeps_failing_becomes_a_dead_letter(
     stack: cdk.Stack, queue: dict[str, Any], dead_letters: dict[str, Any]
 ) -> None:
-    """After five deliveries it moves to a queue where it can still be seen when it was old already."""
+    """After five deliveries it moves to a queue where it can still be seen when it was old already; until then it waits
+    for days if nobody takes it.
+    """
     _, dead = queues(stack)
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": {"Fn::GetAtt": [dead, "Arn"]}, "maxReceiveCount": 5}
     assert queue["MessageRetentionPeriod"] == 4 * DAY
     assert dead_letters["MessageRetentionPeriod"] == 14 * DAY
 
 
+@pytest.mark.requirement("MSG-02")
 def test_messages_succeed_and_fail_one_by_one(stack: cdk.Stack) -> None:
     """The function reports which messages failed, and so many copies of it run that something behind it survives."""
     mapping = only(stack, "AWS::Lambda::EventSourceMapping")
@@ -88,7 +93,7 @@ def test_lambda_polls_once_it_may(stack: cdk.Stack) -> None:
 
 
 def test_what_was_done_is_remembered_where_the_runtime_looks(stack: cdk.Stack) -> None:
-    """One table in one region, keyed and expiring by the attributes that Powertools writes."""
+    """One table in one region, keyed and expiring by the attributes that the runtime writes."""
     table = only(stack, "AWS::DynamoDB::Table")
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expiration", "Enabled": True}
@@ -96,12 +101,27 @@ def test_what_was_done_is_remembered_where_the_runtime_looks(stack: cdk.Stack) -
 
 
 def test_the_consumer_is_told_where_everything_is(stack: cdk.Stack) -> None:
-    """The runtime reads queue, table and memory from the environment."""
+    """The runtime reads queues, table and memory from the environment; what is the default it is not told."""
     variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
     (table,) = resources(stack, "AWS::DynamoDB::Table")
-    assert variables["RESILIENCE_DEAD_LETTER_QUEUE_URL"] == {"Ref": queues(stack)[1]}
-    assert variables["RESILIENCE_IDEMPOTENCY_TABLE"] == {"Ref": table}
-    assert variables["RESILIENCE_REMEMBER_SECONDS"] == str(DAY)
+    main, dead = queues(stack)
+    assert {name: value for name, value in variables.items() if name.startswith("RESILIENCE_")} == {
+        "RESILIENCE_QUEUE_URL": {"Ref": main},
+        "RESILIENCE_MAX_RECEIVE_COUNT": "5",
+        "RESILIENCE_QUEUE_RETENTION_SECONDS": str(4 * DAY),
+        "RESILIENCE_DEAD_LETTER_QUEUE_URL": {"Ref": dead},
+        "RESILIENCE_IDEMPOTENCY_TABLE": {"Ref": table},
+        "RESILIENCE_REMEMBER_SECONDS": str(5 * DAY),
+    }
+
+
+@pytest.mark.parametrize("days", [1, 13])
+def test_no_copy_outlives_its_memory_in_the_queue(days: int, source: Path) -> None:
+    """What was done is known for a day longer than the queue keeps a message, however long that is."""
+    stack = new_stack()
+    add(stack, source, queue=MessageQueue.standard(retention=Duration.days(days)))
+    variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
+    assert variables["RESILIENCE_REMEMBER_SECONDS"] == str((days + 1) * DAY)
 
 
 @pytest.mark.requirement("SEC-02", "LIB-07")
@@ -125,17 +145,20 @@ def test_the_consumer_may_receive_give_up_and_remember_only(stack: cdk.Stack) ->
     main, dead = queues(stack)
     (table,) = resources(stack, "AWS::DynamoDB::Table")
     granted = {
-        action: statement["Resource"]
+        (action, json.dumps(statement["Resource"], sort_keys=True))
         for statement in statements(stack)
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if not action.startswith(("logs:", "xray:"))
     }
-    own = {action: resource for action, resource in granted.items() if not action.startswith(("logs:", "xray:"))}
-    receiving = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")
-    remembering = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-    assert own == {
-        **{f"sqs:{action}": {"Fn::GetAtt": [main, "Arn"]} for action in receiving},
-        "sqs:SendMessage": {"Fn::GetAtt": [dead, "Arn"]},
-        **{f"dynamodb:{action}": {"Fn::GetAtt": [table, "Arn"]} for action in remembering},
+    on_queue, on_dead_letters, on_table = ({"Fn::GetAtt": [name, "Arn"]} for name in (main, dead, table))
+    assert {resource for action, resource in granted if action.startswith("dynamodb:")} == {json.dumps(on_table)}
+    assert {(action, resource) for action, resource in granted if action.startswith("sqs:")} == {
+        *(
+            (f"sqs:{action}", json.dumps(on_queue))
+            for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility")
+        ),
+        # What is held too often is sent to its queue anew.
+        ("sqs:SendMessage", json.dumps([on_dead_letters, on_queue])),
     }
 
 
@@ -153,31 +176,6 @@ def test_a_sender_may_send_and_not_receive(source: Path) -> None:
     (statement,) = granted
     assert statement["Resource"] == {"Fn::GetAtt": [queues(stack)[0], "Arn"]}
     assert set(statement["Action"]) == {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
-
-
-def test_each_alarm_watches_a_metric_that_exists(stack: cdk.Stack) -> None:
-    """Dead letters at once, and waiting messages at a quarter, half and four fifths of the time they are kept."""
-    main, dead = queues(stack)
-    (function,) = resources(stack, "AWS::Lambda::Function")
-    watched = {
-        (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]): (alarm["Dimensions"], alarm["Statistic"])
-        for alarm in (found["Properties"] for found in resources(stack, "AWS::CloudWatch::Alarm").values())
-    }
-    of_queue = [{"Name": "QueueName", "Value": {"Fn::GetAtt": [main, "QueueName"]}}]
-    of_dead_letters = [{"Name": "QueueName", "Value": {"Fn::GetAtt": [dead, "QueueName"]}}]
-    of_function = [{"Name": "FunctionName", "Value": {"Ref": function}}]
-    assert watched == {
-        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1): (of_dead_letters, "Maximum"),
-        ("AWS/SQS", "ApproximateAgeOfOldestMessage", 1 * DAY): (of_queue, "Maximum"),
-        ("AWS/SQS", "ApproximateAgeOfOldestMessage", 2 * DAY): (of_queue, "Maximum"),
-        ("AWS/SQS", "ApproximateAgeOfOldestMessage", 3.2 * DAY): (of_queue, "Maximum"),
-        ("AWS/Lambda", "Errors", 1): (of_function, "Sum"),
-        ("AWS/Lambda", "Throttles", 1): (of_function, "Sum"),
-    }
-    treatments = {
-        found["Properties"]["TreatMissingData"] for found in resources(stack, "AWS::CloudWatch::Alarm").values()
-    }
-    assert treatments == {"notBreaching"}
 
 
 def test_alarms_holds_every_alarm(source: Path) -> None:
@@ -205,10 +203,9 @@ def test_defaults_can_be_overridden(source: Path) -> None:
     add(
         stack,
         source,
+        queue=MessageQueue.standard(retention=Duration.days(13), max_receive_count=8),
         max_concurrency=2,
-        max_receive_count=8,
         batch_size=100,
-        retention=Duration.days(13),
         remember_for=Duration.days(2),
     )
     mapping = only(stack, "AWS::Lambda::EventSourceMapping")
@@ -216,10 +213,14 @@ def test_defaults_can_be_overridden(source: Path) -> None:
     # A batch of more than ten takes a window in which to gather it.
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (100, 1)
     queue = resources(stack, "AWS::SQS::Queue")[queues(stack)[0]]["Properties"]
+    # That second counts for how long messages are hidden.
+    assert queue["VisibilityTimeout"] == 6 * 30 + 1
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 8
     assert queue["MessageRetentionPeriod"] == 13 * DAY
     variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
     assert variables["RESILIENCE_REMEMBER_SECONDS"] == str(2 * DAY)
+    assert variables["RESILIENCE_MAX_RECEIVE_COUNT"] == "8"
+    assert variables["RESILIENCE_QUEUE_RETENTION_SECONDS"] == str(13 * DAY)
 
 
 @pytest.mark.requirement("LIB-04")
@@ -231,25 +232,47 @@ def test_a_consumer_serves_one_queue_only(source: Path) -> None:
         IdempotentConsumer(stack, "Actions", consumer=shared)
 
 
-REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "one copy at a time": ({"max_concurrency": 1}, ["max_concurrency", "2 and 1000", "got 1", "disable its mapping"]),
-    "no delivery": ({"max_receive_count": 0}, ["max_receive_count", "1 and 1000", "got 0"]),
-    "an empty batch": ({"batch_size": 0}, ["batch_size", "1 and 10000", "got 0"]),
+REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], list[str]]] = {
+    "one copy at a time": (
+        lambda: {"max_concurrency": 1},
+        ["max_concurrency", "2 and 1000", "got 1", "disable its mapping"],
+    ),
+    "a sideline of one": (
+        lambda: {"sideline_concurrency": 1},
+        ["sideline_concurrency", "2 and 1000", "got 1", "leave it out"],
+    ),
+    "a sideline without order": (
+        lambda: {"queue": MessageQueue.fifo(), "sideline_concurrency": 2},
+        ["sideline_concurrency", "got 2", "overtake", "MessageQueue.standard()"],
+    ),
+    "no delivery": (
+        lambda: {"queue": MessageQueue.standard(max_receive_count=0)},
+        ["max_receive_count", "1 and 1000", "got 0"],
+    ),
+    "an empty batch": (lambda: {"batch_size": 0}, ["batch_size", "1 and 10000", "got 0"]),
+    "more than Lambda takes in order": (
+        lambda: {"queue": MessageQueue.fifo(), "batch_size": 11},
+        ["batch_size", "1 and 10", "got 11", "FIFO"],
+    ),
     "a retention as long as that of dead letters": (
-        {"retention": Duration.days(14)},
+        lambda: {"queue": MessageQueue.fifo(retention=Duration.days(14))},
         ["retention", "1 minute and 13 days", "got 14 days", "dead letters"],
     ),
     "a retention shorter than the deliveries": (
-        {"retention": Duration.minutes(15)},
+        lambda: {"queue": MessageQueue.standard(retention=Duration.minutes(15)), "remember_for": Duration.days(1)},
         ["retention", "max_receive_count 5", "3 minutes each (15 minutes)", "got 15 minutes", "expire"],
     ),
     "a memory shorter than the deliveries": (
-        {"remember_for": Duration.minutes(10)},
+        lambda: {"remember_for": Duration.minutes(10)},
         ["remember_for", "max_receive_count 5", "(15 minutes)", "got 10 minutes", "repeat"],
     ),
     "more concurrency than is reserved": (
-        {"function": {"reserved_concurrency": 5}},
+        lambda: {"function": {"reserved_concurrency": 5}},
         ["max_concurrency", "max_concurrency 10", "reserved_concurrency 5", "lower max_concurrency"],
+    ),
+    "more concurrency than is reserved for both": (
+        lambda: {"function": {"reserved_concurrency": 11}, "sideline_concurrency": 2},
+        ["max_concurrency 10, sideline_concurrency 2", "reserved_concurrency 11"],
     ),
 }
 
@@ -260,34 +283,61 @@ def test_a_wrong_option_is_refused_in_words(case: str, source: Path) -> None:
     """The error names the option, or both that collide, what was given, what is allowed and the way out."""
     options, words = REFUSED[case]
     with pytest.raises(ValueError, match=words[0]) as refused:
-        add(new_stack(), source, **options)
+        add(new_stack(), source, **options())
     for word in words:
         assert word in str(refused.value)
 
 
-def test_values_that_are_resolved_later_are_passed_on_unread(source: Path) -> None:
-    """Deploy-time parameters may set numbers and times; an unknown timeout counts as the longest there is."""
+@pytest.mark.requirement("LIB-04")
+def test_a_table_that_is_replicated_later_is_no_store(source: Path) -> None:
+    """Two regions would both find that a message was not done yet; the error says so."""
     stack = new_stack()
-    parameter = cdk.CfnParameter(stack, "Number", type="Number").value_as_number
+    table = dynamodb.TableV2.from_table_name(stack, "Shared", "shared")
+    with pytest.raises(TypeError, match=r"store must be a StronglyConsistentStore.*replicated eventually"):
+        add(stack, source, store=table)
+
+
+def test_values_that_are_resolved_later_are_passed_on_unread(source: Path) -> None:
+    """Deploy-time parameters may set numbers and times; what is not known counts as the longest there is."""
+    stack = new_stack()
+    parameter: Any = cdk.CfnParameter(stack, "Number", type="Number").value_as_number
     later = Duration.seconds(parameter)
     add(
         stack,
         source,
+        queue=MessageQueue.standard(retention=later, max_receive_count=parameter),
         max_concurrency=parameter,
-        max_receive_count=parameter,
+        sideline_concurrency=parameter,
         batch_size=parameter,
-        retention=later,
-        remember_for=later,
         function={"timeout": later, "reserved_concurrency": parameter},
     )
-    queue = resources(stack, "AWS::SQS::Queue")[queues(stack)[0]]["Properties"]
-    mapping = only(stack, "AWS::Lambda::EventSourceMapping")
+    (queue,) = (
+        queue["Properties"] for name, queue in resources(stack, "AWS::SQS::Queue").items() if "EventsQueue" in name
+    )
     number = {"Ref": "Number"}
     assert queue["RedrivePolicy"]["maxReceiveCount"] == queue["MessageRetentionPeriod"] == number
-    assert mapping["BatchSize"] == mapping["ScalingConfig"]["MaximumConcurrency"] == number
+    for mapping in resources(stack, "AWS::Lambda::EventSourceMapping").values():
+        assert mapping["Properties"]["BatchSize"] == number
+        assert mapping["Properties"]["ScalingConfig"]["MaximumConcurrency"] == number
     assert queue["VisibilityTimeout"] == 6 * 15 * 60
     variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
-    assert variables["RESILIENCE_REMEMBER_SECONDS"] == number
+    assert variables["RESILIENCE_MAX_RECEIVE_COUNT"] == variables["RESILIENCE_QUEUE_RETENTION_SECONDS"] == number
+    assert variables["RESILIENCE_REMEMBER_SECONDS"] == str(14 * DAY)
+    ages = {
+        alarm["Properties"]["Threshold"]
+        for alarm in resources(stack, "AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"].get("MetricName") == "ApproximateAgeOfOldestMessage"
+    }
+    assert ages == {13 * DAY * percent / 100 for percent in (25, 50, 80)}
+
+
+def test_a_time_to_remember_may_be_resolved_later(source: Path) -> None:
+    """It is passed on as it is."""
+    stack = new_stack()
+    parameter = cdk.CfnParameter(stack, "Number", type="Number").value_as_number
+    add(stack, source, remember_for=Duration.seconds(parameter))
+    variables = only(stack, "AWS::Lambda::Function")["Environment"]["Variables"]
+    assert variables["RESILIENCE_REMEMBER_SECONDS"] == {"Ref": "Number"}
 
 
 @pytest.mark.requirement("LIB-06")

@@ -1,0 +1,65 @@
+"""What CloudWatch knows of one consumer of messages: metrics of SQS, and of the runtime."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sqs as sqs
+
+from constructs_lib import _environment as environment_names
+
+# What metrics are summed up over, unless an alarm asks for something else.
+PERIOD = Duration.minutes(5)
+
+
+class ConsumerMetrics:
+    """Every metric of one consumer of messages, each over 5 minutes.
+
+    What the runtime counts bears the service name of the function (`PythonFunction.service`): two functions with the
+    same one are counted together.
+
+    Attributes:
+        dead_letters: Messages in the dead-letter queue, maximum.
+        backlog: Messages that wait, maximum.
+        backlog_age: Age of the oldest message that waits, seconds, maximum.
+        sideline_age: The same on the sideline; None without one.
+        done: Messages handled, or known to be done, sum.
+        repeated: Messages that were copies of one done before, sum.
+        held: Messages put off because something was away or at work on a copy, sum.
+        failed: Messages to be delivered again because their handler failed, sum.
+        dead_lettered: Messages that the runtime gave up, sum.
+        mismatches: Messages with a known id and another payload, sum.
+        store_errors: Times that the idempotency store did not answer, sum.
+        sends_failed: Messages that follow from others and could not be sent, sum.
+    """
+
+    def __init__(
+        self, *, queue: sqs.IQueue, dead_letter_queue: sqs.IQueue, sideline: sqs.IQueue | None, service: str
+    ) -> None:
+        self.dead_letters = dead_letter_queue.metric_approximate_number_of_messages_visible(
+            period=PERIOD, statistic="Maximum"
+        )
+        self.backlog = queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
+        self.backlog_age = _age(queue)
+        self.sideline_age = _age(sideline) if sideline else None
+        self.done = _counted("MessagesDone", service)
+        self.repeated = _counted("MessagesRepeated", service)
+        self.held = _counted("MessagesHeld", service)
+        self.failed = _counted("MessagesFailed", service)
+        self.dead_lettered = _counted("MessagesDeadLettered", service)
+        self.mismatches = _counted("PayloadMismatches", service)
+        self.store_errors = _counted("StoreErrors", service)
+        self.sends_failed = _counted("SendsFailed", service)
+
+
+def _age(queue: sqs.IQueue) -> cloudwatch.Metric:
+    return queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum")
+
+
+def _counted(name: str, service: str) -> cloudwatch.Metric:
+    """A count of the runtime."""
+    return cloudwatch.Metric(
+        namespace=environment_names.NAMESPACE,
+        metric_name=name,
+        dimensions_map={"service": service},
+        period=PERIOD,
+        statistic="Sum",
+    )
