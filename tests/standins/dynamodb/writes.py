@@ -24,7 +24,6 @@ class Write:
         item: What a put leaves there.
         update: What an update does.
         condition: Has to hold for the item as it is; no item counts as an empty one. None: nothing has to.
-        only_existing: An update makes no item, as PartiQL's.
         only_new: A put replaces none, as PartiQL's INSERT.
     """
 
@@ -35,7 +34,6 @@ class Write:
     item: Item | None = None
     update: Update | None = None
     condition: Condition | None = None
-    only_existing: bool = False
     only_new: bool = False
 
     def outcome(self) -> Item | None:
@@ -47,8 +45,7 @@ class Write:
         old = self.table.get(self.place)
         if self.only_new and old is not None:
             raise RefusedError("DuplicateItem")
-        missing = self.only_existing and old is None
-        if missing or (self.condition and not self.condition.holds(old or {})):
+        if self.condition and not self.condition.holds(old or {}):
             raise RefusedError("ConditionalCheckFailed", item=old)
         if self.verb == "put":
             return self.item
@@ -132,6 +129,5 @@ def statement_write(statement: Statement, table: Table) -> Write:
         item=statement.item,
         update=statement.update,
         condition=statement.where,
-        only_existing=statement.verb == "UPDATE",
         only_new=statement.verb == "INSERT",
     )

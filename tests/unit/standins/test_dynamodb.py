@@ -116,7 +116,7 @@ def test_an_update_sees_the_item_as_it_was_before(client: Any) -> None:
     answer = client.update_item(
         TableName="t",
         Key=key("a"),
-        UpdateExpression="SET m = n + :one, n = if_not_exists(z, :one), l = list_append(l, :more) ADD k :one REMOVE q",
+        UpdateExpression="SET n = if_not_exists(z, :one), m = n + :one, l = list_append(l, :more) ADD k :one REMOVE q",
         ExpressionAttributeValues={":one": {"N": "1"}, ":more": {"L": [{"S": "y"}]}},
         ReturnValues="ALL_NEW",
     )
@@ -290,6 +290,7 @@ def test_a_real_client_is_answered_the_same() -> None:
         item = {**key("a"), "raw": {"B": b"\x00\xff"}, "more": {"BS": [b"1"]}}
         client.put_item(TableName="t", Item=item)
         assert client.get_item(TableName="t", Key=key("a"))["Item"] == item
+        assert service.database.items("t") == [item]
         with pytest.raises(client.exceptions.ConditionalCheckFailedException) as caught:
             client.put_item(
                 TableName="t",
