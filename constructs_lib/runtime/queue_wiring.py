@@ -1,12 +1,11 @@
 """The real parts of a queue consumer."""
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
 from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.dead_letters import SqsDeadLetters
 from constructs_lib.runtime.idempotency import Guard, Once, unguarded
-from constructs_lib.runtime.observability import PowertoolsWatch
+from constructs_lib.runtime.json_watch import JsonWatch
 from constructs_lib.runtime.queue_consumer import QueuePorts
 from constructs_lib.runtime.settings import IdempotencySettings, QueueSettings
 
@@ -17,7 +16,7 @@ def from_environment() -> QueuePorts:
     return QueuePorts(
         dead_letters=SqsDeadLetters(client=client("sqs"), queue_url=settings.dead_letter_queue_url),
         guard=_guard(settings.idempotency),
-        watch=PowertoolsWatch(Logger(), namespace=settings.namespace, dimensions={"service": settings.service}),
+        watch=JsonWatch(namespace=settings.namespace, dimensions={"service": settings.service}),
     )
 
 

@@ -2,8 +2,6 @@
 
 import time
 
-from aws_lambda_powertools import Logger
-
 from constructs_lib.runtime.breaker_store import DynamoStatus
 from constructs_lib.runtime.circuit_gate import CircuitGate
 from constructs_lib.runtime.clients import PROMPT, client
@@ -11,7 +9,7 @@ from constructs_lib.runtime.drain import ParkingDrainer
 from constructs_lib.runtime.drain_ports import DrainPorts
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.journal_store import DynamoDbJournal
-from constructs_lib.runtime.observability import PowertoolsWatch
+from constructs_lib.runtime.json_watch import JsonWatch
 from constructs_lib.runtime.parking_store import ParkingStore, S3Payloads
 from constructs_lib.runtime.parking_table import DynamoDBTable
 from constructs_lib.runtime.quarantine import S3Quarantine
@@ -27,9 +25,8 @@ _ATTEMPTS_AFTER_AN_OUTAGE = 3
 def from_environment() -> StreamPorts:
     """Make the ports from the function's environment settings."""
     settings = StreamSettings.from_environment()
-    logger = Logger()
-    logger.append_keys(dependency=settings.dependency)
-    watch = PowertoolsWatch(logger, namespace=settings.namespace, dimensions={"dependency": settings.dependency})
+    dependency = {"dependency": settings.dependency}
+    watch = JsonWatch(namespace=settings.namespace, dimensions=dependency, keys=dependency)
     bounds = Bounds(
         hold_seconds=settings.hold_seconds,
         retention_seconds=settings.retention_seconds,

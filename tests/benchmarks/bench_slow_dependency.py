@@ -13,14 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from typing import Any
-from uuid import uuid4
 
 import requests
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from constructs_lib.runtime import Record, stream_consumer
-from constructs_lib.runtime.observability import PowertoolsWatch
+from constructs_lib.runtime.json_watch import JsonWatch
 from constructs_lib.runtime.stream_ports import Status
 from tests.benchmarks.result import Figure
 from tests.benchmarks.slow_server import running
@@ -82,14 +80,12 @@ def ours(port: int) -> Callable[[Any], Any]:
         local.connection.request("POST", "/", BODY)
         assert local.connection.getresponse().read() == b"ok"
 
-    watch = PowertoolsWatch(
-        Logger(service=uuid4().hex, stream=io.StringIO()), namespace="Resilience", dimensions={"dependency": "slow"}
-    )
+    watch = JsonWatch(namespace="Resilience", dimensions={"dependency": "slow"})
     given = ports(watch=watch, status=SlowStatus())
     handle = stream_consumer(call, load=lambda: given)
 
     def consume(event: Any) -> Any:
-        with redirect_stdout(io.StringIO()):  # the metrics' line
+        with redirect_stdout(io.StringIO()):  # logs and metrics
             return handle(event, FakeContext(RealTime()))
 
     return consume

@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime.breaker_store import DynamoStatus
 from constructs_lib.runtime.circuit_gate import CircuitGate
-from constructs_lib.runtime.observability import PowertoolsWatch
+from constructs_lib.runtime.json_watch import JsonWatch
 from constructs_lib.runtime.settings import BreakerSettings
 from constructs_lib.runtime.stream_ports import Gate
 from lambdas.notify_slack.adapters import Slack
@@ -49,7 +49,7 @@ def handler(
         region=HERE,
         now=Clock().now,
     )
-    watch = PowertoolsWatch(logger, namespace="Resilience", dimensions={"dependency": "slack"})
+    watch = JsonWatch(namespace="Resilience", dimensions={"dependency": "slack"})
     return make_handler(
         lambda: notifier, load_stream=lambda: ports(quarantine=quarantine, watch=watch, gate=gate or OpenGate())
     )
