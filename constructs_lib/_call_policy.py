@@ -24,7 +24,8 @@ class CallPolicy:
             Most calls at once in one invocation, 1 to 100; records of one key are never at work at the same time.
             Default: none of its own, so as many as a batch has keys, at most 100.
         open_at_percent: Share of failed calls at which calls stop, 1 to 100 percent, known at synth. Default: 50.
-        minimum_calls: Calls within *window* before any conclusion is drawn, 1 to 1000. Default: 5.
+        minimum_calls: Calls within *window* before any conclusion is drawn, 1 to 1000. So many in a row that nobody answers,
+            over at least two seconds, stop calls too. Default: 5.
         window: How far back calls count, 10 seconds to 1 hour, and of those the newest 20, or four times
             *minimum_calls* where that is more. Default: 1 minute.
         slow_after:

@@ -1,8 +1,9 @@
 """When calls to a dependency stop, when one of them may try again, and when all go on. No clock, no I/O.
 
-Each execution environment judges by its own calls: a window of failure rate. What it concludes goes for all of them,
-through a small shared item (`shared_breaker.py`). While the circuit is open nobody calls, save one probe per interval
-for whoever wins the token in the store. A probe that is answered closes the circuit.
+Each execution environment judges by its own calls: a window of failure rate, and a run of failures for where little is
+called. What it concludes goes for all of them, through a small shared item (`shared_breaker.py`). While the circuit is
+open nobody calls, save one probe per interval for whoever wins the token in the store. A probe that is answered closes
+the circuit.
 
 An environment that should open the circuit but does not reach the store has a pause of its own: it cannot tell the
 others and wins no tokens, so it stops its own calls and tries with one of them per interval.
@@ -13,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from constructs_lib.runtime.call_window import CallWindow
+from constructs_lib.runtime.call_window import CallWindow, SeenCall
+from constructs_lib.runtime.poison_watch import PoisonWatch
 from constructs_lib.runtime.settings import BreakerSettings
 from constructs_lib.runtime.shared_breaker import SharedBreaker
 from constructs_lib.runtime.store_time import StoreTime
@@ -24,6 +26,8 @@ LOOK_AGAIN_SECONDS = 2.0
 
 # So many of the newest calls tell whether a dependency works now.
 _MOST_CALLS = 20
+# A hiccup is over by then.
+_NOBODY_FOR_SECONDS = 2.0
 
 # No record waits longer, so a dependency that asks for more asks for nothing more.
 _LONGEST_RETRY_AFTER = 7 * 86_400.0
@@ -61,6 +65,8 @@ class CircuitBreaker:
         self._settings = settings
         self._jitter = jitter
         self._window = CallWindow(settings.window_seconds, most=max(_MOST_CALLS, 4 * settings.minimum_calls))
+        self._poison = PoisonWatch()
+        self._answered_at = float("-inf")
         self._learned = float("-inf")
         self._pause_until: float | None = None
         # When the dependency last asked this environment to wait, and until when, by the clock here.
@@ -72,6 +78,10 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Whether calls are stopped."""
         return self.shared.state != "closed" or self._pause_until is not None
+
+    def begin_invocation(self) -> None:
+        """Learn that the calls from now on belong to a new invocation."""
+        self._poison.begin_invocation()
 
     def learn(self, shared: SharedBreaker, now: float, store_time: StoreTime) -> None:
         """Take over what the shared item says."""
@@ -106,27 +116,37 @@ class CircuitBreaker:
         now: float,
         outcome: Outcome,
         *,
+        key: str,
         took: float,
         retry_after: float | None,
         probe: bool,
     ) -> Verdict:
-        """Learn what came of a call that took so many seconds."""
+        """Learn what came of a call about *key* that took so many seconds."""
         if retry_after is not None and retry_after > 0 and outcome is Outcome.UNAVAILABLE:
             self._asked_at = now
             self._asked_until = max(self._asked_until, now + min(retry_after, _LONGEST_RETRY_AFTER))
         if now - took < self._learned - _ROUNDING:
             # It began before the last transition, and says nothing about the time after it.
             return Verdict.NOTHING
+        if outcome is Outcome.ANSWERED:
+            self._answered_at = now
+            self._poison.answered(key)
+        if outcome is Outcome.UNAVAILABLE:
+            self._poison.failed(key)
         slow = self._settings.slow_seconds is not None and took >= self._settings.slow_seconds
         failed = slow or outcome is Outcome.UNAVAILABLE
         if self.is_open:
             return self._judge_while_open(now, answered=not failed and outcome is Outcome.ANSWERED, probe=probe)
         if not failed and outcome is Outcome.UNCLEAR:
             return Verdict.NOTHING
-        self._window.add(now, failed=failed)
-        rate = self.failure_rate(now)
-        too_many = rate is not None and rate >= self._settings.failure_rate
-        return Verdict.FAILING if failed and too_many else Verdict.NOTHING
+        if self._poison.tells_nothing(key):
+            return Verdict.NOTHING
+        unanswered = outcome is Outcome.UNAVAILABLE
+        self._window.add(SeenCall(begun=now - took, ended=now, key=key, failed=failed, unanswered=unanswered))
+        if not failed or not (self._are_too_many(now) or self._is_nobody_there(now)):
+            return Verdict.NOTHING
+        self._poison.opened({call.key for call in self._window.run(now)})
+        return Verdict.FAILING
 
     def not_before(self, store_time: StoreTime) -> float:
         """From when on, by the clock here, the dependency may be called as far as it said."""
@@ -144,6 +164,17 @@ class CircuitBreaker:
         """The part of this environment's calls in the window that failed; None where there are too few to tell."""
         enough = self._window.calls(now) >= self._settings.minimum_calls
         return self._window.failure_rate(now) if enough else None
+
+    def _are_too_many(self, now: float) -> bool:
+        rate = self.failure_rate(now)
+        return rate is not None and rate >= self._settings.failure_rate
+
+    def _is_nobody_there(self, now: float) -> bool:
+        """Whether no call has been answered for a while: where little is called, the rate tells of that late."""
+        run = self._window.run(now)
+        if len(run) < self._settings.minimum_calls or self._poison.may_be_poison({call.key for call in run}):
+            return False
+        return now - max(run[-1].begun, self._answered_at) >= _NOBODY_FOR_SECONDS
 
     def _judge_while_open(self, now: float, *, answered: bool, probe: bool) -> Verdict:
         if not probe:

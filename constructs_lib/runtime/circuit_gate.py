@@ -94,6 +94,7 @@ class CircuitGate:
 
     def refresh(self, status: Status | None, now: float) -> None:
         """Learn what the other environments know; None: it cannot be read, so what is known here goes on."""
+        self._circuit.begin_invocation()
         if status is None:
             self._store_failed(now)
             return
@@ -114,12 +115,13 @@ class CircuitGate:
         now: float,
         outcome: Outcome,
         *,
+        key: str,
         took: float,
         retry_after: float | None = None,
         probe: bool = False,
     ) -> None:
-        """Learn what came of a call that took so many seconds; *probe*: `ask` had answered with `Probe`."""
-        verdict = self._circuit.judge(now, outcome, took=took, retry_after=retry_after, probe=probe)
+        """Learn what came of a call about *key* that took so many seconds; *probe*: `ask` had answered with `Probe`."""
+        verdict = self._circuit.judge(now, outcome, key=key, took=took, retry_after=retry_after, probe=probe)
         if verdict is Verdict.FAILING and not self._open(now):
             self._circuit.pause(now)
             self._watch.warning("calls of this environment pause, for the circuit cannot be opened for all")

@@ -175,6 +175,7 @@ class Turn:
             gate.tell(
                 ended,
                 outcome(result),
+                key=record.key,
                 took=ended - began,
                 retry_after=retry_after,
                 probe=isinstance(answer, Probe),

@@ -43,7 +43,8 @@ class BreakerSettings:
 
     Args:
         failure_rate: Share of failed calls at which it opens, above 0 and at most 1. Default: 0.5.
-        minimum_calls: Calls within the window before it may open. Default: 5.
+        minimum_calls: Calls within the window before it may open. So many in a row that nobody answers, over at least
+            two seconds, open it whatever the rate. Default: 5.
         window_seconds: How far back calls count, and of those the newest 20, or four times *minimum_calls*. Default: 60.
         slow_seconds: A call that takes at least this long counts as failed. Default: none does.
         probe_seconds: Time between two probes while it is open. Default: 5.

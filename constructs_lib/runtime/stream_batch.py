@@ -206,7 +206,7 @@ class StreamBatch:
             if probe:
                 entry = plan.rotated()
             if not self._note(entry, alone=alone):
-                gate.tell(now, Outcome.UNCLEAR, took=0.0, probe=probe)
+                gate.tell(now, Outcome.UNCLEAR, key=entry.lane, took=0.0, probe=probe)
                 entry.held = True
                 plan.put_off(entry, now + 1 + self._ports.jitter())
                 continue
@@ -246,7 +246,7 @@ class StreamBatch:
         self._deadline.note(seconds)
         if not self._has_overrun:
             retry_after = result.retry_after if isinstance(result, DependencyAway) else None
-            gate.tell(now, outcome(result), took=seconds, retry_after=retry_after, probe=call.probe)
+            gate.tell(now, outcome(result), key=entry.lane, took=seconds, retry_after=retry_after, probe=call.probe)
         self._ports.suspicion.saw(entry.lane, failed=isinstance(result, Unknown))
         self._journal.came_through()
         was_held, entry.held = entry.held, False
@@ -272,7 +272,8 @@ class StreamBatch:
         self._has_overrun = True
         self._ports.watch.error("calls run into the end of the invocation", records=len(self._calls))
         for call, begun in self._calls.items():
-            self._ports.gate.tell(now, Outcome.UNAVAILABLE, took=now - begun, probe=call.probe)
+            lane = call.entry.lane
+            self._ports.gate.tell(now, Outcome.UNAVAILABLE, key=lane, took=now - begun, probe=call.probe)
         if not alone:
             self._note_overrun()
         self.report()

@@ -85,7 +85,10 @@ class Gate(Protocol):
     """
 
     def refresh(self, status: Status | None, now: float) -> None:
-        """Learn what the other environments know; None: it cannot be read, so what is known here goes on."""
+        """Learn what the other environments know; None: it cannot be read, so what is known here goes on.
+
+        Called at the start of an invocation.
+        """
 
     def ask(self, now: float, *, first: bool = True) -> Go | Probe | Wait:
         """Say whether a call may be made; not *first*: it is a retry, which `retry` has allowed."""
@@ -95,11 +98,12 @@ class Gate(Protocol):
         now: float,
         outcome: Outcome,
         *,
+        key: str,
         took: float,
         retry_after: float | None = None,
         probe: bool = False,
     ) -> None:
-        """Learn what came of a call that took so many seconds; *probe*: `ask` had answered with `Probe`."""
+        """Learn what came of a call about *key* that took so many seconds; *probe*: `ask` had answered with `Probe`."""
 
     def retry(self, now: float) -> float:
         """Return the seconds until the retry budget allows one more retry; 0: now, and it has been paid for."""

@@ -155,7 +155,14 @@ class OpenGate:
         return self.answers.pop(0) if self.answers else Go()
 
     def tell(
-        self, now: float, outcome: Outcome, *, took: float, retry_after: float | None = None, probe: bool = False
+        self,
+        now: float,
+        outcome: Outcome,
+        *,
+        key: str,
+        took: float,
+        retry_after: float | None = None,
+        probe: bool = False,
     ) -> None:
         self.told.append((outcome, retry_after, probe))
 

@@ -39,7 +39,7 @@ Kind = Literal["call", "work", "end", "fails", "answers", "throttles", "store", 
 class Step:
     """What happens next: after *seconds*, to environment *who*.
 
-    It begins a `call`, ends one, or does both at once (`work`); its way to the store changes its mood; it crashes. Or
+    It begins a `call` about *key*, ends one, or does both at once (`work`); its way to the store changes its mood; it crashes. Or
     the dependency begins to fail, to throttle or to answer. Or a person isolates or restores the circuit. If it is
     *between*, it happens while a question of another environment is on its way to the store.
     """
@@ -50,6 +50,7 @@ class Step:
     mood: Mood = "well"
     retry_after: float = 0.0
     between: bool = False
+    key: str = "k"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Call:
         probe: Whether it was a probe.
         token: Whether a token had been won for it.
         heard: When its maker had last heard of the store.
+        key: What it was about.
     """
 
     begun: float
@@ -69,6 +71,7 @@ class Call:
     probe: bool
     token: bool
     heard: float
+    key: str
 
 
 class Environment:
@@ -141,9 +144,9 @@ class World:
         try:
             match step.kind:
                 case "call":
-                    self.begin(environment)
+                    self.begin(environment, step.key)
                 case "work":
-                    self.work(environment)
+                    self.work(environment, step.key)
                 case "end":
                     self.end(environment)
                 case "fails":
@@ -162,12 +165,12 @@ class World:
         finally:
             self.at_work.pop()
 
-    def work(self, environment: Environment) -> Go | Probe | Wait:
-        answer = self.begin(environment)
+    def work(self, environment: Environment, key: str = "k") -> Go | Probe | Wait:
+        answer = self.begin(environment, key)
         self.end(environment)
         return answer
 
-    def begin(self, environment: Environment) -> Go | Probe | Wait:
+    def begin(self, environment: Environment, key: str = "k") -> Go | Probe | Wait:
         """Ask, and begin a call if that is allowed."""
         asked, tokens = environment.now, len(environment.client.tokens)
         answer = environment.gate.ask(asked)
@@ -180,6 +183,7 @@ class World:
             probe=isinstance(answer, Probe),
             token=len(environment.client.tokens) > tokens,
             heard=environment.client.heard,
+            key=key,
         )
         if call.probe:
             wishes = list(environment.wishes)
@@ -202,6 +206,7 @@ class World:
         environment.gate.tell(
             environment.now,
             Outcome.ANSWERED if self.up else Outcome.UNAVAILABLE,
+            key=call.key,
             took=self.time.now - call.begun,
             retry_after=self.retry_after,
             probe=call.probe,
@@ -249,6 +254,7 @@ def plans(*kinds: Kind) -> st.SearchStrategy[list[Step]]:
         moods,
         st.sampled_from([0.5, 4.0, 7.0, 30.0]),
         st.sampled_from([False, False, False, True]),
+        st.sampled_from(["k", "k", "l"]),
     )
     runs = st.tuples(st.lists(one, min_size=1, max_size=4), st.integers(1, 6)).map(lambda run: run[0] * run[1])
     return st.lists(runs, max_size=12).map(lambda many: [step for run in many for step in run])

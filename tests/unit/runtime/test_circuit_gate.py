@@ -29,24 +29,39 @@ class Environment:
         return self.gate.ask(self.time.now, first=first)
 
     def call(
-        self, outcome: Outcome, *, times: int = 1, took: float = 0.0, retry_after: float | None = None
+        self,
+        outcome: Outcome,
+        *,
+        key: str | None = None,
+        times: int = 1,
+        took: float = 0.0,
+        retry_after: float | None = None,
     ) -> list[type]:
-        """Make calls where they are allowed; return what was answered to the question."""
+        """Make calls where they are allowed, all about *key* or each about its own; return what was answered to the question."""
         answers = [self.ask() for _ in range(times)]
         self.time.now += took
-        for answer in answers:
+        for number, answer in enumerate(answers):
             if not isinstance(answer, Wait):
                 self.gate.tell(
-                    self.time.now, outcome, took=took, retry_after=retry_after, probe=isinstance(answer, Probe)
+                    self.time.now,
+                    outcome,
+                    key=key or f"k{number}",
+                    took=took,
+                    retry_after=retry_after,
+                    probe=isinstance(answer, Probe),
                 )
         return [type(answer) for answer in answers]
+
+    def begin_invocation(self) -> None:
+        """Begin with what the store says."""
+        self.gate.refresh(self.status.read(), self.time.now)
 
     def wait(self) -> float:
         """Wait until a call is allowed, as a consumer does; return how long that took."""
         began = self.time.now
         while isinstance(answer := self.ask(), Wait):
             self.time.now = answer.until
-        self.gate.tell(self.time.now, UNCLEAR, took=0.0, probe=isinstance(answer, Probe))
+        self.gate.tell(self.time.now, UNCLEAR, key="k", took=0.0, probe=isinstance(answer, Probe))
         return self.time.now - began
 
     def gauges(self) -> dict[str, tuple[float, str]]:
@@ -82,6 +97,76 @@ def test_what_was_answered_before_does_not_hide_an_outage(environment: Environme
     environment.call(ANSWERED, times=500)
     environment.call(UNAVAILABLE, times=10)
     assert environment.call(ANSWERED) == [Wait]
+    assert table.state == "open"
+
+
+@pytest.mark.requirement("ISO-12")
+def test_where_little_is_called_a_run_of_failures_stops_the_calls(environment: Environment, table: StatusTable) -> None:
+    """Five failures in a row over two seconds, though half of the newest twenty calls were answered."""
+    environment.call(ANSWERED, times=20)
+    for number in range(4):
+        environment.call(UNAVAILABLE, key=f"k{number % 2}", took=0.5)
+    assert table.state == "closed"
+    environment.call(UNAVAILABLE, key="k0", took=0.5)
+    assert table.state == "open"
+
+
+@pytest.mark.parametrize("answer", [ANSWERED, UNCLEAR])
+def test_a_run_ends_with_an_answer(environment: Environment, table: StatusTable, answer: Outcome) -> None:
+    """So does it with a call that an answer may have been behind, if that is slow; others are no part of it."""
+    environment.call(ANSWERED, times=20)
+    environment.call(UNAVAILABLE, times=4, took=3.0)
+    environment.call(answer)
+    environment.call(UNAVAILABLE, times=1, took=0.1)
+    assert table.state == ("closed" if answer is ANSWERED else "open")
+
+
+def test_a_hiccup_is_no_outage(environment: Environment, table: StatusTable) -> None:
+    """Calls that fail within two seconds, and are answered before and after them."""
+    environment.call(ANSWERED, times=20)
+    environment.call(UNAVAILABLE, times=9, took=1.9)
+    environment.call(ANSWERED)
+    assert table.state == "closed"
+
+
+def test_slow_answers_make_no_run(table: StatusTable) -> None:
+    """They count in the failure rate; but somebody is there."""
+    environment = Environment(table, slow_seconds=2.0)
+    environment.call(ANSWERED, times=20)
+    environment.call(ANSWERED, times=9, took=2.5)
+    assert table.state == "closed"
+
+
+def test_one_payload_in_company_poses_as_no_outage(environment: Environment, table: StatusTable) -> None:
+    """It fails again and again, but others of its invocation were answered since it failed first."""
+    environment.begin_invocation()
+    environment.call(UNAVAILABLE, key="poison")
+    environment.call(ANSWERED, times=20)
+    for _ in range(8):
+        environment.call(UNAVAILABLE, key="poison", took=1.0)
+    assert table.state == "closed"
+    environment.call(UNAVAILABLE, key="other", took=1.0)
+    assert table.state == "open"
+
+
+def test_one_payload_alone_opens_the_circuit_once(table: StatusTable) -> None:
+    """When another environment's probe was answered, it was that payload's trouble, and stops nobody again."""
+    one, other = Environment(table), Environment(table)
+    one.call(ANSWERED, times=20)
+    one.begin_invocation()
+    for _ in range(5):
+        one.call(UNAVAILABLE, key="poison", took=1.0)
+    assert table.state == "open"
+    table.time.now += 7
+    assert other.call(ANSWERED) == [Probe]
+    table.time.now += 2.1
+    for _ in range(20):
+        assert one.call(UNAVAILABLE, key="poison", took=1.0) == [Go]
+    assert table.state == "closed"
+    one.call(ANSWERED, key="poison")
+    one.begin_invocation()
+    for _ in range(5):
+        one.call(UNAVAILABLE, key="poison", took=1.0)
     assert table.state == "open"
 
 
@@ -139,7 +224,7 @@ def test_calls_from_before_the_transition_do_not_undo_it(environment: Environmen
     environment.call(ANSWERED)
     assert table.state == "closed"
     for _ in hanging:
-        environment.gate.tell(environment.time.now, UNAVAILABLE, took=environment.time.now - began)
+        environment.gate.tell(environment.time.now, UNAVAILABLE, key="k", took=environment.time.now - began)
     assert table.state == "closed"
 
 
@@ -195,7 +280,8 @@ def test_a_burst_of_answers_costs_one_write(environment: Environment, table: Sta
     assert [type(environment.ask()) for _ in range(100)] == [Go] * 100
     for _ in range(100):
         environment.time.now += 0.01
-        environment.gate.tell(environment.time.now, UNAVAILABLE, took=environment.time.now - began, retry_after=30.0)
+        now = environment.time.now
+        environment.gate.tell(now, UNAVAILABLE, key="k", took=now - began, retry_after=30.0)
     assert table.writes == 2  # that, and the opening
 
 
@@ -285,7 +371,7 @@ def test_transitions_are_published_at_once_and_counted_once(table: StatusTable) 
     table.time.now += 7
     assert other.call(ANSWERED) == [Probe]
     assert other.watch.published["BreakerClosed"] == 1
-    one.gate.tell(table.time.now, ANSWERED, took=7.0, probe=True)  # which is late: it is closed already
+    one.gate.tell(table.time.now, ANSWERED, key="k", took=7.0, probe=True)  # which is late: it is closed already
     assert one.call(ANSWERED) == [Go]
     for environment in (one, other):
         environment.watch.flush()
