@@ -12,8 +12,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
+from constructs_lib.runtime.attribute_values import from_attributes, to_attribute
 from lambdas.shared import timestamps
 from lambdas.shared.alert import Action, Alert, AlertRow, Delivery, Link, RevisionConflictError, Summary, merge
 
@@ -24,9 +23,6 @@ __all__ = ["KEPT_FOR", "AlertRepository", "RevisionConflictError"]
 
 # Alerts are of use while somebody may still ask about them; DynamoDB removes them some time after.
 KEPT_FOR = timedelta(days=90)
-
-_write = TypeSerializer().serialize
-_read = TypeDeserializer().deserialize
 
 
 class AlertRepository:
@@ -51,7 +47,7 @@ class AlertRepository:
             ExpressionAttributeValues={":id": {"S": alert_id}},
             ConsistentRead=True,
         )
-        return [_row({name: _read(value) for name, value in item.items()}) for item in answer["Items"]]
+        return [_row(from_attributes(item)) for item in answer["Items"]]
 
     def load(self, alert_id: str) -> Alert | None:
         """The merged alert, or None when no event of it is known here."""
@@ -75,8 +71,10 @@ class AlertRepository:
                 UpdateExpression="SET " + ", ".join(f"{alias} = :v{alias[1:]}" for alias in names),
                 ConditionExpression="attribute_not_exists(revision)" if row.revision == 0 else "revision = :read",
                 ExpressionAttributeNames=names,
-                ExpressionAttributeValues={f":v{alias[1:]}": _write(values[name]) for alias, name in names.items()}
-                | ({} if row.revision == 0 else {":read": _write(row.revision)}),
+                ExpressionAttributeValues={
+                    f":v{alias[1:]}": to_attribute(values[name]) for alias, name in names.items()
+                }
+                | ({} if row.revision == 0 else {":read": to_attribute(row.revision)}),
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             raise RevisionConflictError(row.alert_id) from error
@@ -90,8 +88,8 @@ class AlertRepository:
             # A region that only delivers has no facts to give its row an end; a later fact moves it.
             UpdateExpression="SET delivery = :delivery, expires_at = if_not_exists(expires_at, :expiry)",
             ExpressionAttributeValues={
-                ":expiry": _write(_expiry(delivery.attempted_at)),
-                ":delivery": _write(
+                ":expiry": to_attribute(_expiry(delivery.attempted_at)),
+                ":delivery": to_attribute(
                     asdict(delivery) | {"pages": {str(level): at for level, at in delivery.pages.items()}}
                 ),
             },
@@ -109,8 +107,8 @@ class AlertRepository:
             Key=_key(_series(row.tenant, row.fingerprint), self.region),
             UpdateExpression="SET generation = :generation, expires_at = :expiry",
             ExpressionAttributeValues={
-                ":generation": _write(row.generation),
-                ":expiry": _write(_expiry(row.last_seen)),
+                ":generation": to_attribute(row.generation),
+                ":expiry": to_attribute(_expiry(row.last_seen)),
             },
         )
 
@@ -127,7 +125,10 @@ class AlertRepository:
                 Key=_key(_series(tenant, fingerprint), self.region),
                 UpdateExpression="SET recovered_at = :at, expires_at = :expiry",
                 ConditionExpression="attribute_not_exists(recovered_at) OR recovered_at < :at",
-                ExpressionAttributeValues={":at": _write(recovered_at), ":expiry": _write(_expiry(recovered_at))},
+                ExpressionAttributeValues={
+                    ":at": to_attribute(recovered_at),
+                    ":expiry": to_attribute(_expiry(recovered_at)),
+                },
             )
 
     def _series_items(self, tenant: str, fingerprint: str, *, consistent: bool) -> list[dict[str, Any]]:

@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
+from constructs_lib.runtime.attribute_values import from_attributes
 from lambdas.shared.tenant import Tenant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = ["Tenant", "TenantRepository"]
-
-_read = TypeDeserializer().deserialize
 
 
 class TenantRepository:
@@ -48,4 +45,4 @@ class TenantRepository:
     def _get(self, key: str) -> Mapping[str, Any] | None:
         answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key}})
         item = answer.get("Item")
-        return None if item is None else {name: _read(value) for name, value in item.items()}
+        return None if item is None else from_attributes(item)
