@@ -8,6 +8,8 @@ from constructs_lib._consumer_metrics import ConsumerMetrics
 from constructs_lib._consumer_queue import LONGEST_RETENTION
 
 _QUARTER = Duration.minutes(15)
+# Longer than a message is ever put off at once, so that one that waits for long is seen in every period.
+_LONGER_THAN_A_HOLD = Duration.minutes(20)
 
 # Parts of the retention, in percent, at which waiting messages need someone ever more urgently.
 _AGE_PERCENT = (25, 50, 80)
@@ -64,8 +66,8 @@ class ConsumerAlarms:
             ),
             self._alarm(
                 "HeldAlarm",
-                metrics.held.with_(period=_QUARTER),
-                "messages have been put off for more than a quarter of an hour.",
+                metrics.held.with_(period=_LONGER_THAN_A_HOLD),
+                "messages have been put off for more than twenty minutes.",
                 periods=2,
             ),
         )
