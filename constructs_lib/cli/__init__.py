@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from types import FrameType
 
-from constructs_lib.cli import breaker, drill, fault, local, quarantine
+from constructs_lib.cli import breaker, dead_letters, drill, fault, local, quarantine
 from constructs_lib.local.errors import LocalCloudError
 from constructs_lib.operations.errors import OperationError
 
-_GROUPS = (breaker, drill, fault, local, quarantine)
+_GROUPS = (breaker, dead_letters, drill, fault, local, quarantine)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

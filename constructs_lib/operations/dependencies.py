@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from constructs_lib import _environment as environment_names
+from constructs_lib.operations import functions
 from constructs_lib.operations.errors import OperationError
 from constructs_lib.operations.place import Place
 
@@ -64,30 +64,6 @@ def find_one(place: Place, *, stack: str | None = None, dependency: str | None =
 
 
 def _consumers(place: Place, region: str, stack: str | None) -> Iterator[Dependency]:
-    client = place.client("lambda", region)
-    if stack is None:
-        pages = client.get_paginator("list_functions").paginate()
-        functions: Iterator[Any] = (function for page in pages for function in page["Functions"])
-    else:
-        names = _functions_of(place, region, stack)
-        functions = (client.get_function_configuration(FunctionName=name) for name in names)
-    for function in functions:
-        settings = function.get("Environment", {}).get("Variables", {})
+    for function, settings in functions.with_settings(place, region, stack):
         if name := settings.get(environment_names.DEPENDENCY):
-            yield Dependency(name=name, region=region, function=function["FunctionName"], settings=settings)
-
-
-def _functions_of(place: Place, region: str, stack: str) -> list[str]:
-    client = place.client("cloudformation", region)
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
-    try:
-        return [
-            resource["PhysicalResourceId"]
-            for page in pages
-            for resource in page["StackResourceSummaries"]
-            if resource["ResourceType"] == "AWS::Lambda::Function" and resource.get("PhysicalResourceId")
-        ]
-    except client.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":  # what CloudFormation says of an unknown stack
-            return []
-        raise
+            yield Dependency(name=name, region=region, function=function, settings=settings)

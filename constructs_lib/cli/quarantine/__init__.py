@@ -1,9 +1,8 @@
 """`resilience quarantine`: look at what could not be processed, send it again, or discard it."""
 
 import argparse
-import re
-from datetime import UTC, datetime, timedelta
 
+from constructs_lib.cli.moments import moment
 from constructs_lib.cli.place import add_place, explaining
 from constructs_lib.cli.quarantine import actions
 from constructs_lib.cli.running import Subjects
@@ -11,7 +10,6 @@ from constructs_lib.operations.quarantine.items import KINDS
 from constructs_lib.operations.quarantine.redrive import DEFAULT_RATE
 
 _LISTED = 50
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def add(subjects: Subjects) -> None:
@@ -78,25 +76,13 @@ def add(subjects: Subjects) -> None:
 def _add_filters(command: argparse.ArgumentParser) -> None:
     filters = command.add_argument_group("filters")
     when = "ISO 8601 (UTC unless it says otherwise), or so long ago: 90m, 2h, 3d"
-    filters.add_argument("--since", type=_moment, metavar="TIME", help=f"quarantined then or later: {when}")
-    filters.add_argument("--until", type=_moment, metavar="TIME", help="quarantined before that")
+    filters.add_argument("--since", type=moment, metavar="TIME", help=f"quarantined then or later: {when}")
+    filters.add_argument("--until", type=moment, metavar="TIME", help="quarantined before that")
     filters.add_argument(
         "--kind", action="append", default=[], choices=KINDS, help="how it failed; may be given several times"
     )
     filters.add_argument("--tenant", action="append", default=[], metavar="TENANT", help="may be given several times")
     filters.add_argument("--matching", metavar="TEXT", help="the reason holds that text")
-
-
-def _moment(text: str) -> datetime:
-    if ago := re.fullmatch(r"(\d{1,6})([mhd])", text):
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; give one such as 2026-01-31T12:00:00Z, or 90m, 2h, 3d for so long ago"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _positive(text: str) -> float:
