@@ -142,7 +142,7 @@ def test_a_tenant_may_have_leases_lying_in_every_environment() -> None:
     """The worst case of the test above: all advances are spent, and three environments hold a lease but for one token."""
     spent = [Request(1_000.0, environment, "a") for environment in range(4) for _ in range(10)]
     lying = [Request(2_000.0, environment, "a") for environment in range(3)]
-    burst = [Request(2_000.0, 3, "a")] * (100 - 4 * 10 - len(lying))
+    burst = [Request(2_000.0, 3, "a")] * (100 - 4 * (10 - 1) - len(lying))
     assert all(granted(spent + lying + burst, LIMIT))
 
 
