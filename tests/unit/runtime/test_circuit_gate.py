@@ -129,11 +129,20 @@ def test_a_hiccup_is_no_outage(environment: Environment, table: StatusTable) -> 
     assert table.state == "closed"
 
 
+def test_two_seconds_begin_with_the_last_answer(environment: Environment, table: StatusTable) -> None:
+    """However long calls took that fail in a row: others that began with them were answered a moment ago."""
+    environment.call(ANSWERED, times=11, took=3.0)
+    for number in range(9):
+        environment.gate.tell(environment.time.now, UNAVAILABLE, key=f"k{number}", took=3.0)
+    assert table.state == "closed"
+
+
 def test_slow_answers_make_no_run(table: StatusTable) -> None:
     """They count in the failure rate; but somebody is there."""
     environment = Environment(table, slow_seconds=2.0)
     environment.call(ANSWERED, times=20)
-    environment.call(ANSWERED, times=9, took=2.5)
+    environment.call(ANSWERED, times=8, took=2.5)
+    environment.call(UNAVAILABLE, took=3.0)
     assert table.state == "closed"
 
 
@@ -150,7 +159,7 @@ def test_one_payload_in_company_poses_as_no_outage(environment: Environment, tab
 
 
 def test_one_payload_alone_opens_the_circuit_once(table: StatusTable) -> None:
-    """When another environment's probe was answered, it was that payload's trouble, and stops nobody again."""
+    """When another environment's probe was answered it was that payload's trouble, and stops nobody in this invocation."""
     one, other = Environment(table), Environment(table)
     one.call(ANSWERED, times=20)
     one.begin_invocation()
@@ -163,7 +172,6 @@ def test_one_payload_alone_opens_the_circuit_once(table: StatusTable) -> None:
     for _ in range(20):
         assert one.call(UNAVAILABLE, key="poison", took=1.0) == [Go]
     assert table.state == "closed"
-    one.call(ANSWERED, key="poison")
     one.begin_invocation()
     for _ in range(5):
         one.call(UNAVAILABLE, key="poison", took=1.0)
