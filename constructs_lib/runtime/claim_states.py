@@ -9,6 +9,7 @@ of its own invocation: after that it cannot be at work any more. What is stored 
 * done, with the result: for as long as messages are remembered.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,16 @@ CLOCK_MARGIN_SECONDS = 5.0
 
 LEFT_OPEN = 0.0
 """`claimed_until` of a claim whose owner has failed and does not know what came of it."""
+
+
+# A partition key has at most 2,048 bytes (DynamoDB quotas); what is longer than this is named by its hash.
+_LONGEST_ID_BYTES = 1_000
+
+
+def item_id(scope: str, record_id: str) -> str:
+    """Return what a message is called in the store."""
+    name = f"{scope}#{record_id}".encode()
+    return name.decode() if len(name) <= _LONGEST_ID_BYTES else hashlib.sha256(name).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
