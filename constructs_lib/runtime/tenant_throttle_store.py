@@ -57,9 +57,11 @@ class DynamoLeases:
             until = now if seen is None or seen < now else seen
             try:
                 self._take(tenant, limit, seen=seen, now=now)
-            except (ClientError, BotoCoreError) as error:
-                refusal: Any = getattr(error, "response", {})
-                if refusal.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+            except BotoCoreError as error:
+                raise self._away(error, now) from error
+            except ClientError as error:
+                refusal: Any = error.response
+                if refusal["Error"].get("Code") != "ConditionalCheckFailedException":
                     raise self._away(error, now) from error
                 # The item as it is comes with the refusal, for free.
                 item = refusal.get("Item", {})
