@@ -199,8 +199,8 @@ def _leave_out(template: dict[str, Any], name: str, deployable: frozenset[str]) 
     reasons: dict[str, tuple[str, str]] = {}
     for logical_id, resource in resources.items():
         kind = resource["Type"]
-        if kind in UNDEPLOYABLE:
-            reasons[logical_id] = (kind, UNDEPLOYABLE[kind])
+        if reason := _undeployable(kind, resource.get("Properties", {})):
+            reasons[logical_id] = (kind, reason)
         elif kind not in deployable and not kind.startswith(accepted):
             reasons[logical_id] = (kind, "the emulator does not know the type")
     for logical_id in reasons:
@@ -223,3 +223,10 @@ def _leave_out(template: dict[str, Any], name: str, deployable: frozenset[str]) 
         )
         for logical_id, (kind, reason) in reasons.items()
     ]
+
+
+def _undeployable(kind: str, properties: Mapping[str, Any]) -> str | None:
+    for resource_type, option, reason in UNDEPLOYABLE:
+        if resource_type == kind and (option is None or option in properties):
+            return reason
+    return None

@@ -7,14 +7,19 @@ from typing import Final
 
 NEEDS_JAVASCRIPT_SDK = "its function needs AWS's SDK for JavaScript, which Lambda brings and this machine does not"
 
-UNDEPLOYABLE: Final = {
-    "Custom::AWS": NEEDS_JAVASCRIPT_SDK,
-    "Custom::CrossRegionExportReader": NEEDS_JAVASCRIPT_SDK,
-    "Custom::CrossRegionExportWriter": NEEDS_JAVASCRIPT_SDK,
-    "Custom::LogRetention": NEEDS_JAVASCRIPT_SDK,
-    "Custom::CDKBucketDeployment": "its function needs the AWS CLI from a layer, and layers are not mounted on /opt",
-}
-"""Type to reason: accepted at first, then fails and takes its stack along."""
+UNDEPLOYABLE: Final = (
+    ("AWS::CloudWatch::Alarm", "Metrics", "metric math is refused; an alarm on one metric is taken"),
+    ("Custom::AWS", None, NEEDS_JAVASCRIPT_SDK),
+    (
+        "Custom::CDKBucketDeployment",
+        None,
+        "its function needs the AWS CLI from a layer, and layers are not mounted on /opt",
+    ),
+    ("Custom::CrossRegionExportReader", None, NEEDS_JAVASCRIPT_SDK),
+    ("Custom::CrossRegionExportWriter", None, NEEDS_JAVASCRIPT_SDK),
+    ("Custom::LogRetention", None, NEEDS_JAVASCRIPT_SDK),
+)
+"""Type, the property that makes it so (None: always), and the reason: its type is known, but it takes its stack along."""
 
 STAND_INS: Final = {
     "Custom::LogRetention": "none is needed: logs go when the local cloud stops",

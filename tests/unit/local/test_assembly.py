@@ -110,6 +110,20 @@ def test_custom_resources_stay_unless_they_are_known_to_fail(tmp_path: Path) -> 
     assert "SDK for JavaScript" in report.left_out[0].reason
 
 
+def test_an_alarm_on_metric_math_is_left_out_and_others_stay(tmp_path: Path) -> None:
+    """The emulator refuses it, and its stack with it."""
+    template, report = derived(
+        tmp_path,
+        {
+            "Share": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": []}},
+            "Count": {"Type": "AWS::CloudWatch::Alarm", "Properties": {"MetricName": "n"}},
+        },
+    )
+
+    assert list(template["Resources"]) == ["Count"]
+    assert [(each.logical_id, "metric math" in each.reason) for each in report.left_out] == [("Share", True)]
+
+
 def test_a_transform_keeps_its_own_types(tmp_path: Path) -> None:
     """Types that a transform turns into others are not the emulator's to know."""
     template, _ = derived(
