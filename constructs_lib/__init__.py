@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from constructs_lib.multi_region_api import MultiRegionApi
     from constructs_lib.python_function import PythonFunction
     from constructs_lib.saga_state_machine import SagaStateMachine, SagaStep
+    from constructs_lib.tenant_throttle import TenantThrottle
 
 __all__ = [
     "CallPolicy",
@@ -35,6 +36,7 @@ __all__ = [
     "SagaStateMachine",
     "SagaStep",
     "StreamCapacity",
+    "TenantThrottle",
 ]
 
 _HOMES = {
@@ -50,6 +52,7 @@ _HOMES = {
     "SagaStateMachine": "saga_state_machine",
     "SagaStep": "saga_state_machine",
     "StreamCapacity": "isolated_dependency_stream",
+    "TenantThrottle": "tenant_throttle",
 }
 
 

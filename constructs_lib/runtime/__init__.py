@@ -7,11 +7,13 @@ from constructs_lib.runtime.failures import DependencyUnavailable, PermanentFail
 from constructs_lib.runtime.queue_consumer import queue_consumer
 from constructs_lib.runtime.records import Record
 from constructs_lib.runtime.stream_consumer import stream_consumer
+from constructs_lib.runtime.tenant_throttle import TenantThrottle
 
 __all__ = [
     "DependencyUnavailable",
     "PermanentFailure",
     "Record",
+    "TenantThrottle",
     "TenantUnavailable",
     "queue_consumer",
     "stream_consumer",

@@ -56,6 +56,17 @@ class TenantThrottle:
         self._watch = watch
         self._clock = clock
 
+    @classmethod
+    def from_environment(cls) -> "TenantThrottle":
+        """The throttle of a function that the construct of the same name was given.
+
+        Raises:
+            SettingError: If a setting of that construct is missing or makes no sense.
+        """
+        from constructs_lib.runtime.tenant_throttle_wiring import from_environment  # noqa: PLC0415 - loads an SDK
+
+        return from_environment()
+
     def decide(self, tenant: str) -> Decision:
         """Judge one request of *tenant*; it always answers, whatever fails."""
         now = self._clock()

@@ -15,10 +15,12 @@ PUBLIC = {
         "PythonFunction",
         "SagaStateMachine",
         "SagaStep",
+        "TenantThrottle",
     ],
     "constructs_lib.runtime": [
         "DependencyUnavailable",
         "PermanentFailure",
+        "TenantThrottle",
         "TenantUnavailable",
         "queue_consumer",
         "stream_consumer",

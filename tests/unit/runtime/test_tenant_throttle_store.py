@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.settings import SettingError
-from constructs_lib.runtime.tenant_throttle import Accept, Refuse, Sideline
+from constructs_lib.runtime.tenant_throttle import Accept, Refuse, Sideline, TenantThrottle
 from constructs_lib.runtime.tenant_throttle_leases import Lease, RateLimit, StoreAwayError
 from constructs_lib.runtime.tenant_throttle_store import DynamoLeases
-from constructs_lib.runtime.tenant_throttle_wiring import ThrottleSettings, from_environment
+from constructs_lib.runtime.tenant_throttle_wiring import ThrottleSettings
 from tests.standins.dynamodb import Action, FakeDynamoDB, Moment
 from tests.unit.runtime.fakes import RecordingWatch
 from tests.unit.runtime.test_tenant_throttle import Buckets
@@ -134,7 +134,7 @@ def test_a_throttle_works_from_its_environment(
     small = {"table": "throttle", "rate_per_second": 0.01, "burst": 4, "sideline_above": 0.005, "environments": 9}
     for name, text in (ENVIRONMENT | {"RESILIENCE_TENANT_THROTTLE": json.dumps(small)}).items():
         monkeypatch.setenv(name, text)
-    throttle = from_environment()
+    throttle = TenantThrottle.from_environment()
     decisions = [throttle.decide("acme") for _ in range(6)]
     assert decisions == [Accept()] * 3 + [Sideline()] * 2 + [Refuse(100)]
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
