@@ -43,7 +43,8 @@ class Service:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 headers = dict(_header(line) for line in head.split("\r\n")[1:] if line)
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
-                answer = await self._answer(headers["x-amz-target"].partition(".")[2], body)
+                target = headers.get("x-amz-target")
+                answer = await self._answer(target.partition(".")[2], body) if target else (200, self._usage())
                 if answer is None:
                     break
                 status, content = answer
@@ -54,6 +55,14 @@ class Service:
                 )
                 await writer.drain()
         writer.close()
+
+    def _usage(self) -> bytes:
+        """What was used since the last such question, for whoever runs this in a process of its own."""
+        usage = self.database.usage
+        told = {"calls": usage.calls, "writes": usage.writes, "reads": usage.reads}
+        text = json.dumps(told).encode()
+        usage.reset()
+        return text
 
     async def _answer(self, name: str, body: bytes) -> tuple[int, bytes] | None:
         operation, request = xform_name(name), _with_bytes(json.loads(body))
