@@ -169,11 +169,11 @@ def test_whatever_happens(*, seed: int, reconciles: bool, trouble: float, deadly
     calls = Counter(chaos.calls)
     assert calls.keys() == {message.id for message in chaos.messages}
     assert chaos.overlaps == []
-    for id, number in calls.items():
-        assert number - 1 <= (0 if reconciles else chaos.allowed[id])
+    for record_id, number in calls.items():
+        assert number - 1 <= (0 if reconciles else chaos.allowed[record_id])
         results = {
             str(message.outcomes[-1].result)
             for message in chaos.messages
-            if message.id == id and isinstance(message.outcomes[-1], Done)
+            if message.id == record_id and isinstance(message.outcomes[-1], Done)
         }
-        assert len(results) <= number + chaos.allowed[id]
+        assert len(results) <= number + chaos.allowed[record_id]
