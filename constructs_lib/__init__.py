@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from constructs_lib.dependency_dashboard import DependencyDashboard
     from constructs_lib.dependency_isolation import DependencyIsolation
+    from constructs_lib.fan_out import FanOut
     from constructs_lib.global_table import GlobalTable
+    from constructs_lib.idempotency_store import StronglyConsistentStore
     from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
     from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
     from constructs_lib.multi_region_api import MultiRegionApi
@@ -27,6 +29,7 @@ __all__ = [
     "CallPolicy",
     "DependencyDashboard",
     "DependencyIsolation",
+    "FanOut",
     "GlobalTable",
     "IdempotentConsumer",
     "IsolatedDependencyStream",
@@ -36,6 +39,7 @@ __all__ = [
     "SagaStateMachine",
     "SagaStep",
     "StreamCapacity",
+    "StronglyConsistentStore",
     "TenantThrottle",
 ]
 
@@ -43,6 +47,7 @@ _HOMES = {
     "CallPolicy": "isolated_dependency_stream",
     "DependencyDashboard": "dependency_dashboard",
     "DependencyIsolation": "dependency_isolation",
+    "FanOut": "fan_out",
     "GlobalTable": "global_table",
     "IdempotentConsumer": "idempotent_consumer",
     "IsolatedDependencyStream": "isolated_dependency_stream",
@@ -52,6 +57,7 @@ _HOMES = {
     "SagaStateMachine": "saga_state_machine",
     "SagaStep": "saga_state_machine",
     "StreamCapacity": "isolated_dependency_stream",
+    "StronglyConsistentStore": "idempotency_store",
     "TenantThrottle": "tenant_throttle",
 }
 
