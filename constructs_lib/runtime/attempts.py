@@ -12,6 +12,8 @@ from constructs_lib.runtime.stream_ports import Outcome
 # Nobody holds a record for longer (the longest record age of an event source mapping), so no other side's wish counts
 # beyond it.
 _LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
+# So long an answer to others tells that the dependency is there.
+_ANSWERED_LATELY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,20 @@ def outcome(result: Result) -> Outcome:
             return Outcome.UNCLEAR
         case _:
             return Outcome.ANSWERED
+
+
+def is_records_trouble(now: float, *, first_away: float, answered_at: float) -> bool:
+    """Whether it is a record's own trouble that the dependency is away for it.
+
+    Only if others were answered in the meantime; all else may be an outage that the circuit breaker has not seen enough
+    of yet.
+
+    Args:
+        now: The time.
+        first_away: When the dependency was away for it for the first time.
+        answered_at: When others were last answered.
+    """
+    return answered_at >= max(first_away, now - _ANSWERED_LATELY_SECONDS)
 
 
 def _seconds(retry_after: object) -> float | None:

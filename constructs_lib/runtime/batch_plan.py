@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from constructs_lib.runtime.attempts import DependencyAway, Done, Refused, Result, TenantAway, Unknown
+from constructs_lib.runtime.attempts import (
+    DependencyAway,
+    Done,
+    Refused,
+    Result,
+    TenantAway,
+    Unknown,
+    is_records_trouble,
+)
 from constructs_lib.runtime.quarantine import Kind
 from constructs_lib.runtime.records import Arrival, Record
 
@@ -19,8 +27,6 @@ _FIRST_PAUSE_SECONDS = 0.4
 _LONGEST_PAUSE_SECONDS = 30.0
 # Shorter than that, so that a lone record can fill the circuit breaker's window.
 _LONGEST_AWAY_PAUSE_SECONDS = 8.0
-# So long an answer to others tells that the dependency is there.
-_ANSWERED_LATELY_SECONDS = 30.0
 # How long a tenant is left alone that did not say for how long.
 _TENANT_PAUSE_SECONDS = 60.0
 
@@ -275,11 +281,9 @@ class BatchPlan:
                 self._pause(head, now + 1 + self.rules.jitter())
 
     def _away(self, entry: Entry, retry_after: float | None, now: float, *, is_open: bool) -> None:
-        # Only what others were answered in the meantime is this record's trouble; all else may be an outage that the
-        # circuit breaker has not seen enough of yet.
         if entry.first_away is None:
             entry.first_away = now
-        elif self._answered_at >= max(entry.first_away, now - _ANSWERED_LATELY_SECONDS):
+        elif is_records_trouble(now, first_away=entry.first_away, answered_at=self._answered_at):
             entry.aways += 1
         if entry.aways >= self.rules.away_attempts:
             self._doom(entry, "unavailable", entry.last_failure)

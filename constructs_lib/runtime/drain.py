@@ -31,7 +31,7 @@ class ParkingDrainer:
         ports: What it works with.
         hold_seconds: How long a record may wait; what has waited longer goes to quarantine.
         lanes: Most tenants that are worked for at once.
-        unavailable_attempts: Attempts with a record that the dependency does not answer although its circuit is closed;
+        unavailable_attempts: Attempts with a record that the dependency does not answer although it answers others;
             not less than the circuit's minimum of calls, so that one record can open it. Default: 8.
     """
 

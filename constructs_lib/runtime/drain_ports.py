@@ -37,6 +37,26 @@ class DrainPorts:
     sleep: Callable[[float], None]
 
 
+@dataclass(slots=True)
+class Answers:
+    """What one invocation knows of the dependency's answers.
+
+    Attributes:
+        at: When a call was last answered.
+        away: When the dependency was away for a record, by the slots of records.
+    """
+
+    at: float = float("-inf")
+    away: dict[str, list[float]] = field(default_factory=dict)
+    _was_open: bool = False
+
+    def circuit(self, now: float, *, is_open: bool) -> None:
+        """Learn whether the circuit is open: it is closed by an answer only, whoever was given it."""
+        if self._was_open and not is_open:
+            self.at = now
+        self._was_open = is_open
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What all turns of one invocation share.
@@ -47,8 +67,9 @@ class Work:
         deadline: Tells whether there is time for one more record.
         function: Name of the Lambda function.
         hold_seconds: How long a record may wait.
-        unavailable_attempts: Attempts with a record that the dependency does not answer although its circuit is closed.
-        lock: Held by whoever uses gate or suspicion.
+        unavailable_attempts: Attempts with a record that the dependency does not answer although it answers others.
+        answers: What the dependency has answered.
+        lock: Held by whoever uses gate, suspicion or answers.
     """
 
     ports: DrainPorts
@@ -57,4 +78,5 @@ class Work:
     function: str
     hold_seconds: float
     unavailable_attempts: int
+    answers: Answers = field(default_factory=Answers)
     lock: Lock = field(default_factory=Lock)

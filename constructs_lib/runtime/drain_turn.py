@@ -12,7 +12,17 @@ import random
 from dataclasses import replace
 
 from constructs_lib.runtime import parking
-from constructs_lib.runtime.attempts import DependencyAway, Done, Refused, Result, TenantAway, Unknown, attempt, outcome
+from constructs_lib.runtime.attempts import (
+    DependencyAway,
+    Done,
+    Refused,
+    Result,
+    TenantAway,
+    Unknown,
+    attempt,
+    is_records_trouble,
+    outcome,
+)
 from constructs_lib.runtime.descriptions import describe
 from constructs_lib.runtime.drain_ports import Work
 from constructs_lib.runtime.envelope import InvalidEnvelopeError
@@ -153,15 +163,16 @@ class Turn:
 
     def _call(self, row: Row, record: Record) -> Result | None:
         """Call the handler if that is allowed now."""
-        retries = self._marker.tries_of(row.slot) > 0
-        gate, now = self._ports.gate, self._ports.now
+        gate, answers, now = self._ports.gate, self._work.answers, self._ports.now
         with self._work.lock:
             began = now()
+            retries = self._marker.tries_of(row.slot) > 0 or row.slot in answers.away
             pause = gate.retry(began) if retries else 0.0
             if pause:
                 self._leave_until = began + pause
                 return None
             answer = gate.ask(began, first=not retries)
+            answers.circuit(began, is_open=gate.is_open)
             if isinstance(answer, Wait):
                 self.paused_until = max(answer.until, began + _FIRST_PAUSE_SECONDS)
                 return None
@@ -180,6 +191,9 @@ class Turn:
                 retry_after=retry_after,
                 probe=isinstance(answer, Probe),
             )
+            answers.circuit(ended, is_open=gate.is_open)
+            if isinstance(result, Done | TenantAway):
+                answers.at = ended
             self._ports.suspicion.saw(record.key, failed=isinstance(result, Unknown))
         return result
 
@@ -201,21 +215,45 @@ class Turn:
                 watch.warning("tenant still unavailable", reason=reason, retry_after=retry_after)
                 return False
             case DependencyAway(reason):
-                with self._work.lock:
-                    is_open = self._ports.gate.is_open
-                if is_open:
-                    watch.warning("parked record held", reason=reason)
-                    self.paused_until = self._ports.now() + _FIRST_PAUSE_SECONDS
-                    return False
-                most = self._work.unavailable_attempts
-                return self._failed(row, arrival, record, kind="unavailable", reason=reason, most=most)
+                return self._away(row, arrival, record, reason)
             case Unknown(reason):
-                return self._failed(row, arrival, record, kind="unknown", reason=reason, most=_ATTEMPTS)
+                tries = self._marker.tries_of(row.slot) + 1
+                return self._failed(
+                    row, arrival, record, kind="unknown", reason=reason, tries=tries, most=_ATTEMPTS, calls=tries
+                )
 
-    def _failed(self, row: Row, arrival: Arrival, record: Record, *, kind: Kind, reason: str, most: int) -> bool:
-        """Count a failed attempt; try again later, or give up."""
-        tries = self._marker.tries_of(row.slot) + 1
-        self._ports.watch.warning("attempt with parked record failed", attempt=tries, reason=reason)
+    def _away(self, row: Row, arrival: Arrival, record: Record, reason: str) -> bool:
+        """Hold a record while the circuit is open; else count the attempt if it is this record's trouble."""
+        now, answers = self._ports.now(), self._work.answers
+        with self._work.lock:
+            times = answers.away.setdefault(row.slot, [])
+            times.append(now)
+            counts = len(times) > 1 and is_records_trouble(now, first_away=times[0], answered_at=answers.at)
+            is_open = self._ports.gate.is_open
+        if is_open:
+            self._ports.watch.warning("parked record held", reason=reason)
+            self.paused_until = now + _FIRST_PAUSE_SECONDS
+            return False
+        tries, most = self._marker.tries_of(row.slot) + counts, self._work.unavailable_attempts
+        calls = max(tries, len(times))
+        return self._failed(
+            row, arrival, record, kind="unavailable", reason=reason, tries=tries, most=most, calls=calls
+        )
+
+    def _failed(
+        self,
+        row: Row,
+        arrival: Arrival,
+        record: Record,
+        *,
+        kind: Kind,
+        reason: str,
+        tries: int,
+        most: int,
+        calls: int,
+    ) -> bool:
+        """Keep how many failed attempts count; give up, or try again after a pause that grows with all *calls*."""
+        self._ports.watch.warning("attempt with parked record failed", attempt=calls, reason=reason)
         if tries >= most:
             if kind == "unknown" and self._blames_handler():
                 self._ports.watch.count("HandlerFailing")
@@ -223,7 +261,7 @@ class Turn:
                 return False
             return self._give_up(row, arrival, record, kind=kind, reason=reason, attempts=tries)
         self.marker = parking.noted(self._marker, row.slot, tries=tries)
-        pause = min(_FIRST_PAUSE_SECONDS * 2.0**tries, _LONGEST_PAUSE_SECONDS)
+        pause = min(_FIRST_PAUSE_SECONDS * 2.0**calls, _LONGEST_PAUSE_SECONDS)
         self._leave_until = self._ports.now() + random.uniform(0, pause)  # noqa: S311 - jitter is no secret
         return False
 

@@ -211,7 +211,9 @@ class World:
             retry_after=self.retry_after,
             probe=call.probe,
         )
-        if environment.wishes and environment.reaches_the_store:
+        # Whoever has not heard of a restoring yet takes the next probe to be an interval away, which may be long enough.
+        knows = all(self.time.now - moment > BLIND for moment in self.restored)
+        if environment.wishes and environment.reaches_the_store and knows:
             self.wishes.append((self.time.now, environment.wishes[-1]))
 
     def operate(self, kind: Literal["isolate", "restore"]) -> None:

@@ -2,14 +2,15 @@
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, TenantUnavailable
-from constructs_lib.runtime.stream_ports import Outcome, Probe, Wait
+from constructs_lib.runtime.stream_ports import Go, Outcome, Probe, Wait
 from tests.unit.runtime.events import ARRIVED
 from tests.unit.runtime.fakes import MemoryQuarantine, RecordingWatch
-from tests.unit.runtime.parking_world import HOLD_SECONDS, Actors, World, parked
+from tests.unit.runtime.parking_world import HOLD_SECONDS, Actors, OpenGate, World, parked
 
 
 def raising(*errors: Exception | None) -> Callable[[], object]:
@@ -209,10 +210,58 @@ def test_record_that_the_dependency_never_answers_is_given_up_while_others_are_a
     """One payload that makes a provider answer 500 must not hold its tenant for days."""
     world = World(behaviour={"1": raising(DependencyUnavailable("500"))})
     pile(world, 2)
-    for _ in range(3):
+    for _ in range(20):
+        pile(world, 1, tenant="globex", first=10)
         world.drain()
     assert world.kinds() == [("1", "unavailable")]
-    assert world.called.count("1") == 8
+    assert "2" in world.done
+
+
+def test_no_record_is_given_up_for_an_outage_that_the_circuit_has_not_seen() -> None:
+    """Nobody else is answered; so far as anybody can know the dependency is away."""
+    world = World(behaviour={"1": raising(*[DependencyUnavailable("503")] * 40, None)})
+    pile(world, 2)
+    for _ in range(20):
+        world.drain()
+    assert world.called.count("1") == 41
+    assert world.done == ["1", "2"]
+    assert not world.quarantine.cases
+
+
+def test_an_answer_from_before_the_first_failure_proves_nothing() -> None:
+    """Outages begin at some time, and here it may be in between."""
+    world = World(behaviour={"1": raising(DependencyUnavailable("503"))}, seconds_per_call=0.1)
+    pile(world, 1)
+    for _ in range(5):
+        pile(world, 3, tenant="aaa", first=10)
+        world.drain()
+    assert world.called.count("1") > 20
+    assert len(world.done) == 15
+    assert not world.quarantine.cases
+
+
+class GateOfMany(OpenGate):
+    """A gate that every fifth failure opens, and that somebody else's probe closes four seconds later."""
+
+    closes_at = 0.0
+
+    def ask(self, now: float, *, first: bool = True) -> Go | Probe | Wait:
+        self.is_open &= now < self.closes_at
+        return Wait(now + 1) if self.is_open else Go()
+
+    def tell(self, now: float, outcome: Outcome, **given: Any) -> None:
+        super().tell(now, outcome, **given)
+        if len(self.told) % 5 == 0:
+            self.is_open, self.closes_at = True, now + 4
+
+
+def test_a_circuit_that_closes_proves_that_others_are_answered() -> None:
+    """A record parked alone opens it, and somebody else's probe closes it: so it is that record's own trouble."""
+    world = World(behaviour={"1": raising(DependencyUnavailable("500"))}, gate=GateOfMany())
+    pile(world, 2)
+    for _ in range(10):
+        world.drain()
+    assert world.kinds() == [("1", "unavailable")]
     assert world.done == ["2"]
 
 
