@@ -43,7 +43,7 @@ def to_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UnsupportedValueError: If an item cannot hold one of them.
     """
-    return {name: to_attribute(value, at=str(name)) for name, value in values.items()}
+    return _map(values, "")
 
 
 def to_attribute(value: object, *, at: str = "value") -> dict[str, Any]:  # noqa: PLR0911 - one line per kind
@@ -64,9 +64,7 @@ def to_attribute(value: object, *, at: str = "value") -> dict[str, Any]:  # noqa
         case bytes():
             return {"B": value}
         case Mapping():
-            if not all(isinstance(name, str) for name in value):
-                raise UnsupportedValueError(f"{at}: the names in a map must be text")
-            return {"M": {_text(name, at): to_attribute(inner, at=f"{at}.{name}") for name, inner in value.items()}}
+            return {"M": _map(value, at)}
         case list() | tuple():
             return {"L": [to_attribute(inner, at=f"{at}[{index}]") for index, inner in enumerate(value)]}
         case Set():
@@ -117,6 +115,12 @@ def from_attribute(tagged: Mapping[str, Any], *, binary: Callable[[Any], bytes] 
         case "BS":
             return frozenset(binary(inner) for inner in value)
     raise ValueError(f"DynamoDB has no type {tag!r}")
+
+
+def _map(values: Mapping[Any, object], at: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise UnsupportedValueError(f"{at or 'an item'}: must be a dict whose names are text")
+    return {_text(name, at): to_attribute(value, at=f"{at}.{name}" if at else name) for name, value in values.items()}
 
 
 def _set(values: Set[object], at: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_items_are_those_boto3_would_make(item: dict[str, Any]) -> None:
         (10**38 + 1, "total: a number has at most 38 digits"),
         pytest.param(10**5_000, "total: a number has at most 38 digits", id="very long"),
         ("\ud800", "total: the text has half of a surrogate pair"),
-        ({1: "x"}, "total: the names in a map must be text"),
+        ({1: "x"}, "total: must be a dict whose names are text"),
         ({"lines": [{"price": 0.5}]}, r"total\.lines\[0\]\.price: an item holds no float"),
     ],
 )
@@ -72,3 +72,9 @@ def test_what_is_no_attribute_value_is_an_error() -> None:
     """A type DynamoDB does not have is not read as something else."""
     with pytest.raises(ValueError, match="DynamoDB has no type 'X'"):
         from_attributes({"n": {"X": "1"}})
+
+
+@pytest.mark.parametrize("item", ["text", None, {1: "x"}])
+def test_what_is_no_item_is_refused(item: Any) -> None:
+    with pytest.raises(UnsupportedValueError, match=r"^an item: must be a dict whose names are text"):
+        to_attributes(item)
