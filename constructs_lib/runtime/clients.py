@@ -2,14 +2,16 @@
 its deadline.
 
 botocore alone, without boto3: its resource layer and transfer manager take longer to import than a consumer's own code,
-and nothing here uses them.
+and nothing here uses them. For the same reason a client is made when it is first used: a consumer that buries no message
+needs none for its dead letters.
 """
 
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 from botocore.config import Config
+from botocore.loaders import Loader
 from botocore.session import Session
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ QUICK = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "
 # For questions that the work of a whole invocation waits for, and can go on without an answer to.
 PROMPT = Config(connect_timeout=1, read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 2})
 
-# Clients may be used by several threads at once, but a session may not make two at a time.
-_making = Lock()
+Service = Literal["dynamodb", "kinesis", "s3", "secretsmanager", "sqs", "stepfunctions"]
+"""What functions may call, by botocore's names."""
 
 
 @overload
@@ -42,22 +44,47 @@ def client(service: Literal["secretsmanager"], config: Config = ...) -> "Secrets
 def client(service: Literal["sqs"], config: Config = ...) -> "SQSClient": ...
 @overload
 def client(service: Literal["stepfunctions"], config: Config = ...) -> "SFNClient": ...
-def client(service: str, config: Config = QUICK) -> Any:
-    """A new client of *service*; region, endpoint and credentials come from the environment, as on AWS.
+def client(service: Service, config: Config = QUICK) -> Any:
+    """A client of *service*, made when it is first used; any thread may use it.
 
-    All clients share one session, so that service models and endpoint rules are read once.
+    Region, endpoint and credentials come from the environment, as on AWS. All clients share one session, so that what
+    they have in common is read once.
 
     Args:
-        service: Name of the service, as botocore has it.
+        service: Name of the service.
         config: Time limits and tries. Default: `QUICK`.
-
-    Returns:
-        The client, which any thread may use.
     """
-    with _making:
-        return _session().create_client(service, config=config)
+    return _OnFirstUse(service, config)
+
+
+class _OnFirstUse:
+    def __init__(self, service: Service, config: Config) -> None:
+        self._service = service
+        self._config = config
+        self._made: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            # A session may not make two clients at a time.
+            with _making:
+                if self._made is None:
+                    self._made = _session().create_client(self._service, config=self._config)
+        return getattr(self._made, name)
+
+
+_making = Lock()
 
 
 @cache
 def _session() -> Session:
-    return Session()
+    session = Session()
+    session.register_component("data_loader", _KnownServices())
+    return session
+
+
+class _KnownServices(Loader):
+    """Reads botocore's data without looking through the folders of its 400 services first to see what there is."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
+        """Name the services that clients are made of; each has a model and endpoint rules in every botocore."""
+        return list(get_args(Service))
