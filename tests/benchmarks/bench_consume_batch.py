@@ -186,13 +186,7 @@ def _event(bodies: Sequence[str], deliveries: int) -> dict[str, Any]:
 def consumer_of(case: Case, store: DistantStore) -> Consumer:
     """The queue consumer as its function has it."""
     effect, handler = case.ours
-    with patch.dict(os.environ, {**ENVIRONMENT, **store.environment()}):
-        from constructs_lib.runtime.queue_wiring import from_environment
-
-        ports = from_environment()
-        # Clients are made here, where they find the double.
-        ports.engine(effect)
-        handle = queue_consumer(handler, effect=effect, load=lambda: ports)
+    handle = queue_consumer(handler, effect=effect)
 
     def consume(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
         with patch.dict(os.environ, {**ENVIRONMENT, **store.environment()}), redirect_stdout(io.StringIO()):

@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from constructs_lib.runtime import queue_consumer
+from constructs_lib.runtime.queue_consumer import QueuePorts
 from constructs_lib.runtime.queue_wiring import from_environment
 from tests.benchmarks.consumer_effects import ONCE_MORE, TABLE, Case, calls, cases, ids_collected
 from tests.benchmarks.queue_peers import powertools, powertools_clock
@@ -154,11 +155,19 @@ def ours(case: Case, receivers: list[Receiver]) -> Consumer:
 
     def make(world: QueueWorld, receiver: Receiver) -> Any:
         receivers[:] = [receiver]
-        with patch.dict(os.environ, ENVIRONMENT), patch("constructs_lib.runtime.clients._session", lambda: world):
-            ports = replace(from_environment(), watch=RecordingWatch(), now=world.now)
-            engine = ports.engine(case.effect)
-        ports = replace(ports, engine=lambda _effect: engine)
-        return queue_consumer(case.handler(world, receiver), effect=case.effect, load=lambda: ports)
+        load = from_environment(case.effect)
+
+        def ports() -> QueuePorts:
+            real = load()
+            return replace(real, watch=RecordingWatch(), now=world.now, holds=replace(real.holds, jitter=lambda: 0.5))
+
+        handle = queue_consumer(case.handler(world, receiver), effect=case.effect, load=ports)
+
+        def consume(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
+            with patch.dict(os.environ, ENVIRONMENT), patch("constructs_lib.runtime.clients._session", lambda: world):
+                return handle(event, context)
+
+        return consume
 
     return make
 
