@@ -1,19 +1,13 @@
 """IsolatedDependencyStream: keep the trouble of one external dependency from reaching anything else."""
 
-from typing import Any, cast
-
-import jsii
-from aws_cdk import Duration, RemovalPolicy, Stack, Token, Validations
+from aws_cdk import Duration, RemovalPolicy, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from constructs_lib import _environment as environment_names
-from constructs_lib._call_policy import CallPolicy, seconds
+from constructs_lib._call_policy import CallPolicy
 from constructs_lib._checks import between, matches
 from constructs_lib._claims import claim
 from constructs_lib._dependency_parts import part_of_dependency
@@ -24,7 +18,9 @@ from constructs_lib._stream_capacity import StreamCapacity
 from constructs_lib._stream_checks import check_concurrency, check_times
 from constructs_lib._stream_dashboard import dashboard_row
 from constructs_lib._stream_grants import let_consume
+from constructs_lib._stream_mapping import stream_mapping
 from constructs_lib._stream_metrics import StreamMetrics
+from constructs_lib._stream_settings import tell
 from constructs_lib.python_function import PythonFunction
 from constructs_lib.quarantine import Quarantine
 
@@ -121,28 +117,27 @@ class IsolatedDependencyStream(Construct):
         self.state_table: dynamodb.ITable = state_table(self)
         granted = let_consume(consumer, self.stream, self.quarantine.bucket)
         let_use_state(consumer, self.state_table)
-        self.mapping = lambda_.EventSourceMapping(
+        self.mapping = stream_mapping(
             self,
-            "Mapping",
-            target=consumer,
-            event_source_arn=self.stream.stream_arn,
-            starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+            consumer,
+            self.stream.stream_arn,
+            self.quarantine.bucket,
             batch_size=batch_size,
-            parallelization_factor=parallelization,
-            report_batch_item_failures=True,
-            bisect_batch_on_error=False,
-            retry_attempts=-1,
-            on_failure=_OnFailure(self.quarantine.bucket),
-            # Without these Lambda counts neither what it put into the quarantine nor what it dropped.
-            metrics_config=lambda_.MetricsConfig(metrics=[lambda_.MetricType.EVENT_COUNT]),
+            parallelization=parallelization,
+            hold_at_most=hold_at_most,
         )
-        # CDK's own option would read a duration that is resolved later.
-        mapping = cast("lambda_.CfnEventSourceMapping", self.mapping.node.default_child)
-        mapping.maximum_record_age_in_seconds = hold_at_most.to_seconds()
         # Lambda refuses a mapping whose function may not read the stream.
         granted.apply_before(self.mapping)
         self.drain = drain_schedule(self, consumer)
-        self._tell(hold_at_most, retention, calls)
+        tell(
+            consumer,
+            name=id,
+            bucket=self.quarantine.bucket,
+            state_table=self.state_table,
+            hold_at_most=hold_at_most,
+            retention=retention,
+            calls=calls,
+        )
         self.metrics = StreamMetrics(dependency=id, stream=self.stream, consumer=consumer, mapping=self.mapping)
         self._alarms = StreamAlarms(
             self, self.metrics, dependency=id, hold_at_most=hold_at_most, retention=retention, calls=calls
@@ -188,33 +183,6 @@ class IsolatedDependencyStream(Construct):
         """Alarms and graphs that stand beside each other on a dashboard; see `DependencyDashboard`."""
         return dashboard_row(self.node.id, self.metrics, self.alarms)
 
-    def _tell(self, hold_at_most: Duration, retention: Duration, calls: CallPolicy) -> None:
-        """Give the consumer its settings."""
-        settings = {
-            environment_names.DEPENDENCY: self.node.id,
-            environment_names.QUARANTINE_BUCKET: self.quarantine.bucket.bucket_name,
-            environment_names.STATE_TABLE: self.state_table.table_name,
-            environment_names.HOLD_SECONDS: _text(seconds(hold_at_most)),
-            environment_names.BREAKER: Stack.of(self).to_json_string(calls.as_setting()),
-        }
-        if not retention.is_unresolved():
-            settings[environment_names.RETENTION_SECONDS] = _text(seconds(retention))
-        if calls.at_once is not None:
-            settings[environment_names.CONCURRENCY] = _text(calls.at_once)
-        for name, value in settings.items():
-            self.consumer.add_environment(name, value)
-
-
-@jsii.implements(lambda_.IEventSourceDlq)
-class _OnFailure:
-    """A bucket as on-failure destination, without the rights to read and delete that CDK's own class would grant."""
-
-    def __init__(self, bucket: s3.IBucket) -> None:
-        self._bucket = bucket
-
-    def bind(self, *_target: Any) -> lambda_.DlqDestinationConfig:
-        return lambda_.DlqDestinationConfig(destination=self._bucket.bucket_arn)
-
 
 def _stream(scope: Construct, capacity: StreamCapacity, retention: Duration) -> kinesis.Stream:
     on_demand = capacity.shards is None
@@ -227,7 +195,3 @@ def _stream(scope: Construct, capacity: StreamCapacity, retention: Duration) -> 
         encryption=kinesis.StreamEncryption.MANAGED,
         removal_policy=RemovalPolicy.RETAIN,
     )
-
-
-def _text(number: float) -> str:
-    return Token.as_string(number) if Token.is_unresolved(number) else f"{number}"
