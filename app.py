@@ -13,6 +13,7 @@ from constructs_lib import (  # isort: skip
     PythonFunction,
     SagaStateMachine,
     SagaStep,
+    TenantThrottle,
 )
 
 import json
@@ -28,7 +29,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk.aws_cloudwatch_actions import SnsAction
 from constructs import Construct
 
-from configuration import Configuration, ConfigurationError
+from configuration import SIDELINE_CONCURRENCY, Configuration, ConfigurationError
 from constructs_lib.alarms import OperatorTopic, notify
 from constructs_lib.dependency_dashboard import DependencyDashboard
 from constructs_lib.dependency_isolation import DependencyIsolation, declare_shared
@@ -105,7 +106,7 @@ class Region(Stack):
         escalation_arn = {"ESCALATION_STATE_MACHINE_ARN": escalation.state_machine.state_machine_arn}
         process_event = self.function("process_event", stream_names | escalation_arn)
         alert_actions = self.function("alert_actions", stream_names)
-        events = IdempotentConsumer(self, "Events", consumer=process_event)
+        events = IdempotentConsumer(self, "Events", consumer=process_event, sideline_concurrency=SIDELINE_CONCURRENCY)
         actions = IdempotentConsumer(self, "Actions", consumer=alert_actions)
         escalation.grant_start(process_event)
         for waiter in (escalate, *(stream.consumer for stream in streams.values())):
@@ -124,10 +125,11 @@ class Region(Stack):
             domain=configuration.domain,
             health_concurrency=configuration.health_concurrency,
         )
-        ingest = self.function(
-            "ingest", {"EVENTS_QUEUE_URL": events.queue.queue_url}, concurrency=configuration.ingest_concurrency
-        )
+        assert events.sideline_queue
+        queues = {"EVENTS_QUEUE_URL": events.queue.queue_url, "SIDELINE_QUEUE_URL": events.sideline_queue.queue_url}
+        ingest = self.function("ingest", queues, concurrency=configuration.ingest_concurrency)
         events.grant_send(ingest)
+        throttle = TenantThrottle(self, "Throttle", function=ingest, **configuration.tenant_limits)
         api.add_route(
             "ANY /v1/endpoints/{endpoint}/events",
             ingest,
@@ -147,7 +149,7 @@ class Region(Stack):
             )
 
         operators = OperatorTopic(self, "Operators", emails=configuration.operator_emails)
-        notify(operators, *streams.values(), escalation, events, actions, api, *self.functions)
+        notify(operators, *streams.values(), escalation, events, actions, api, throttle, *self.functions)
         self.nobody_came().add_alarm_action(SnsAction(operators))
         cdk.CfnOutput(self, "ApiUrl", value=api.url, description=f"Where {region} accepts events")
 

@@ -12,6 +12,17 @@ from aws_cdk import region_info
 from constructs_lib.multi_region_api import ApiDomain
 
 DEPENDENCIES = ("slack", "teams")
+# Invocations that work off what waits aside; 40 events per second at a second per batch of 10.
+SIDELINE_CONCURRENCY = 4
+TENANT_LIMITS: Mapping[str, int] = {
+    # A tenth of what ten invocations work off at a second per batch of 10: no tenant alone makes others wait.
+    "sideline_above": 10,
+    # With the fair rate taken off, what the sideline works off: a flood just below it never grows old there.
+    "rate_per_second": 50,
+    # An outage begins with a storm of alarms, and a storm is what the system is for: it takes 100 seconds of the rate
+    # at once, 1000 events of them not aside.
+    "burst": 5000,
+}
 
 
 class ConfigurationError(ValueError):
@@ -30,6 +41,8 @@ class Configuration:
         operator_emails: Who hears of the system's own alarms.
         escalation_wait_minutes: How long somebody may take to react before the next level.
         ingest_concurrency: Invocations kept free for accepting events. None: none are, as a new account demands.
+        tenant_limits: Events per second of one tenant in one region that are taken, and taken aside: options of
+            `TenantThrottle`.
         health_concurrency: Invocations kept free for health checks. None: none are.
         outside: Settings by function that replace the providers' real addresses; empty on AWS.
     """
@@ -41,6 +54,7 @@ class Configuration:
     operator_emails: Sequence[str]
     escalation_wait_minutes: int
     ingest_concurrency: int | None
+    tenant_limits: Mapping[str, int]
     health_concurrency: int | None
     outside: Mapping[str, Mapping[str, str]]
 
@@ -49,9 +63,10 @@ class Configuration:
         """Read and check the context of *app*."""
         # What is null in cdk.json does not come through.
         given: Mapping[str, Any] = app.node.get_context("alerting")
-        if domain := app.node.try_get_context("alerting.domain"):
-            # From the command line, where everything is text.
-            given = {**given, "domain": from_text("alerting.domain", domain)}
+        for name in ("domain", "tenant_limits"):
+            if text := app.node.try_get_context(f"alerting.{name}"):
+                # From the command line, where everything is text.
+                given = {**given, name: from_text(f"alerting.{name}", text)}
         local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
         concurrency: Mapping[str, Any] = given.get("reserved_concurrency") or {}
         return cls(
@@ -63,6 +78,7 @@ class Configuration:
             operator_emails=given["operator_emails"],
             escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
             ingest_concurrency=reserved("ingest", concurrency),
+            tenant_limits=tenant_limits(given.get("tenant_limits") or {}),
             health_concurrency=reserved("health", concurrency),
             outside=standins(app.node.get_context("standins")) if local else {},
         )
@@ -115,6 +131,22 @@ def reserved(function: str, concurrency: Mapping[str, Any]) -> int | None:
     """Invocations kept free for *function*; None where the account has none to spare."""
     given = concurrency.get(function)
     return None if given is None else positive(f"alerting.reserved_concurrency.{function}", given)
+
+
+def tenant_limits(given: Mapping[str, object]) -> Mapping[str, int]:
+    """The limits of every tenant: *given* ones, and the defaults of the others."""
+    for name in given:
+        one_of("alerting.tenant_limits", name, tuple(TENANT_LIMITS))
+    limits = {
+        name: positive(f"alerting.tenant_limits.{name}", given.get(name, default))
+        for name, default in TENANT_LIMITS.items()
+    }
+    if not limits["sideline_above"] < limits["rate_per_second"] <= limits["burst"]:
+        raise ConfigurationError(
+            "alerting.tenant_limits must have sideline_above below rate_per_second and that not above burst, got "
+            + ", ".join(f"{name} {limit}" for name, limit in limits.items())
+        )
+    return limits
 
 
 def domain_of(given: Mapping[str, str] | None) -> ApiDomain | None:

@@ -7,7 +7,8 @@ from urllib3 import PoolManager, Timeout
 from urllib3.exceptions import HTTPError
 
 from constructs_lib.runtime.envelope import Envelope
-from lambdas.ingest.domain import UnavailableError
+from constructs_lib.runtime.tenant_throttle import Refuse, Sideline, TenantThrottle
+from lambdas.ingest.domain import OverRateError, UnavailableError
 from lambdas.shared.messages import ReceivedEvent
 from lambdas.shared.tenants import TenantRepository
 
@@ -19,19 +20,21 @@ LONGEST_ANSWER = 64 * 1024
 
 
 class EventQueue:
-    """The events queue: fair per tenant, because a message's group is its tenant.
+    """The events queue, and its sideline: fair per tenant, because a message's group is its tenant.
 
     Args:
         client: SQS client of this region.
         url: The queue.
+        sideline_url: Where events wait that must not delay others. None: in the same queue.
     """
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
+    def __init__(self, client: "SQSClient", url: str, *, sideline_url: str | None = None) -> None:
         self._client = client
         self._url = url
+        self._sideline_url = sideline_url or url
 
-    def put(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str) -> None:
-        """Return once *event* is stored.
+    def put(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str, aside: bool) -> None:
+        """Return once *event* is stored, *aside* if it must not delay others.
 
         Raises:
             UnavailableError: It is not.
@@ -45,9 +48,32 @@ class EventQueue:
             body=event.to_body(),
         )
         try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=envelope.to_json(), MessageGroupId=tenant)
+            url = self._sideline_url if aside else self._url
+            self._client.send_message(QueueUrl=url, MessageBody=envelope.to_json(), MessageGroupId=tenant)
         except (ClientError, BotoCoreError) as error:
             raise UnavailableError(f"the events queue did not take the event: {type(error).__name__}") from error
+
+
+class TenantRates:
+    """How much a tenant may send, by the throttle that all environments share.
+
+    Args:
+        throttle: It.
+    """
+
+    def __init__(self, throttle: TenantThrottle) -> None:
+        self._throttle = throttle
+
+    def aside(self, tenant: str) -> bool:
+        """Whether the next event of *tenant* has to wait aside.
+
+        Raises:
+            OverRateError: It is not taken at all.
+        """
+        decision = self._throttle.decide(tenant)
+        if isinstance(decision, Refuse):
+            raise OverRateError(tenant, decision.retry_after)
+        return isinstance(decision, Sideline)
 
 
 class TenantDirectory:

@@ -28,6 +28,19 @@ class UnavailableError(Exception):
     """Something needed to accept the event is away; the sender must try again."""
 
 
+class OverRateError(Exception):
+    """The tenant sends far more than is accepted of it.
+
+    Args:
+        tenant: Its id.
+        retry_after: Whole seconds after which there may be room.
+    """
+
+    def __init__(self, tenant: str, retry_after: int) -> None:
+        super().__init__(f"tenant {tenant}")
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What was posted.
@@ -78,8 +91,15 @@ class Authority(Protocol):
 class Events(Protocol):
     """Port: the durable store of accepted events."""
 
-    def put(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str) -> None:
-        """Return once it is stored; raise `UnavailableError` when it is not."""
+    def put(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str, aside: bool) -> None:
+        """Return once it is stored, *aside* if it must not delay others; raise `UnavailableError` when it is not."""
+
+
+class Rates(Protocol):
+    """Port: how much a tenant may send."""
+
+    def aside(self, tenant: str) -> bool:
+        """Whether its next event has to wait aside; raise `OverRateError` when it is not taken at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +108,7 @@ class Ingest:
 
     endpoints: Endpoints
     authority: Authority
+    rates: Rates
     events: Events
     clock: Callable[[], str]
     region: str
@@ -107,6 +128,8 @@ class Ingest:
             return self._accept(request)
         except ForgedError as error:
             raise problems.forged(str(error)) from error
+        except OverRateError as error:
+            raise problems.over_rate(error.retry_after) from error
         except UnavailableError as error:
             raise problems.unavailable() from error
 
@@ -154,8 +177,14 @@ class Ingest:
             alert_key=alert_key,
             parameters=request.parameters,
         )
-        self.events.put(event, event_id=event_id, tenant=tenant, correlation_id=request.correlation_id)
-        self.log(Code.ING_ACCEPTED, tenant=tenant, event_id=event_id, bytes=len(request.body))
+        aside = self.rates.aside(tenant)
+        self.events.put(event, event_id=event_id, tenant=tenant, correlation_id=request.correlation_id, aside=aside)
+        self.log(
+            Code.ING_SIDELINED if aside else Code.ING_ACCEPTED,
+            tenant=tenant,
+            event_id=event_id,
+            bytes=len(request.body),
+        )
         return Answer(202, {"event_id": event_id})
 
 

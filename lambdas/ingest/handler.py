@@ -14,8 +14,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from constructs_lib.runtime.clients import client
+from constructs_lib.runtime.tenant_throttle import TenantThrottle
 from lambdas.ingest import problems
-from lambdas.ingest.adapters import EventQueue, TenantDirectory, VerifiedWeb
+from lambdas.ingest.adapters import EventQueue, TenantDirectory, TenantRates, VerifiedWeb
 from lambdas.ingest.domain import Answer, Ingest, Request
 from lambdas.ingest.problems import CONTENT_TYPE, Problem
 from lambdas.ingest.settings import Settings
@@ -54,7 +55,10 @@ def from_environment() -> Ports:
         ingest=Ingest(
             endpoints=TenantDirectory(TenantRepository(client("dynamodb", CONFIG), settings.tenants_table)),
             authority=SnsAuthority(VerifiedWeb(), origin=settings.certificate_origin, clock=lambda: datetime.now(UTC)),
-            events=EventQueue(client("sqs", CONFIG), settings.events_queue_url),
+            rates=TenantRates(TenantThrottle.from_environment()),
+            events=EventQueue(
+                client("sqs", CONFIG), settings.events_queue_url, sideline_url=settings.sideline_queue_url
+            ),
             clock=timestamps.now,
             region=settings.region,
             log=coded_log(logger),

@@ -99,6 +99,20 @@ def too_large(size: int, limit: int) -> Problem:
     )
 
 
+def over_rate(retry_after: int) -> Problem:
+    """429."""
+    return Problem(
+        429,
+        "over-rate",
+        "Too many events",
+        f"Nothing was stored: this endpoint's tenant sends far more events than are accepted. Post it again after "
+        f"{retry_after} seconds, with the same id if it has one, and fewer per second; SNS does so by itself, and "
+        "keeps what it gives up on if the subscription has a dead-letter queue.",
+        headers={"Retry-After": str(retry_after)},
+        code=Code.ING_THROTTLED,
+    )
+
+
 def unavailable() -> Problem:
     """503."""
     return Problem(

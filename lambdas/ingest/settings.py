@@ -19,6 +19,7 @@ class Settings:
         region: Where this function runs.
         tenants_table: Name of the tenants table.
         events_queue_url: Queue of accepted events.
+        sideline_queue_url: Queue of accepted events that must not delay others. Default: the same queue.
         certificate_origin: The only place signing certificates and subscription confirmations may be fetched from;
             `{region}` stands for the topic's region. Default: SNS itself.
     """
@@ -27,10 +28,11 @@ class Settings:
     tenants_table: str
     events_queue_url: str
     certificate_origin: str = AWS_SNS
+    sideline_queue_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read AWS_REGION, TENANTS_TABLE, EVENTS_QUEUE_URL and SNS_CERTIFICATE_ORIGIN.
+        """Read AWS_REGION, TENANTS_TABLE, EVENTS_QUEUE_URL, SIDELINE_QUEUE_URL and SNS_CERTIFICATE_ORIGIN.
 
         Raises:
             MissingSettingError: One is missing, or the origin is neither HTTPS nor this machine.
@@ -49,4 +51,5 @@ class Settings:
             tenants_table=required(environment, "TENANTS_TABLE"),
             events_queue_url=required(environment, "EVENTS_QUEUE_URL"),
             certificate_origin=origin.rstrip("/"),
+            sideline_queue_url=environment.get("SIDELINE_QUEUE_URL"),
         )

@@ -12,6 +12,8 @@ class Code(Enum):
 
     ING_ACCEPTED = ("ING-ACCEPTED", "info", "event stored")
     ING_SUBSCRIBED = ("ING-SUBSCRIBED", "info", "SNS subscription confirmed")
+    ING_SIDELINED = ("ING-SIDELINED", "info", "event stored aside: its tenant is above its fair rate")
+    ING_THROTTLED = ("ING-THROTTLED", "warning", "event refused: its tenant is far above its rate; try again later")
     ING_REFUSED = ("ING-REFUSED", "warning", "request refused; the sender was told why")
     ING_FORGED = ("ING-FORGED", "warning", "SNS message refused: it does not prove that SNS sent it")
     ING_UNAVAILABLE = ("ING-UNAVAILABLE", "error", "event not stored; the sender was asked to try again")

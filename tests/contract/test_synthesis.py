@@ -90,6 +90,11 @@ def test_regions_are_configuration_only(tmp_path: Path) -> None:
         (alerting() | {"alerting.domain": "alerts.example.com"}, "alerting.domain must be JSON on the command line"),
         (alerting(escalation_wait_minutes=0), "escalation_wait_minutes must be a whole number from 1, got 0"),
         (alerting(reserved_concurrency={"ingest": "many", "health": 5}), "ingest must be a whole number from 1"),
+        (alerting(tenant_limits={"rate": 5}), "alerting.tenant_limits must be one of burst, rate_per_second, sideline"),
+        (alerting(tenant_limits={"burst": 0}), "alerting.tenant_limits.burst must be a whole number from 1, got 0"),
+        (alerting(tenant_limits={"sideline_above": 50}), "must have sideline_above below rate_per_second and that not"),
+        (alerting(tenant_limits={"rate_per_second": 6000}), "got sideline_above 10, rate_per_second 6000, burst 5000"),
+        (alerting() | {"alerting.tenant_limits": "few"}, "alerting.tenant_limits must be JSON on the command line"),
         (alerting() | {"target": "moon"}, "target must be one of aws, local; got 'moon'"),
         (
             alerting() | {"target": "local", "standins": "http://standins.example.com"},

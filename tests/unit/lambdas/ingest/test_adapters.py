@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from moto import mock_aws
 
 from constructs_lib.runtime.envelope import Envelope
-from lambdas.ingest.adapters import LONGEST_ANSWER, EventQueue, TenantDirectory, VerifiedWeb
-from lambdas.ingest.domain import LARGEST_BODY, UnavailableError
+from constructs_lib.runtime.tenant_throttle import Accept, Decision, Refuse, Sideline, TenantThrottle
+from lambdas.ingest.adapters import LONGEST_ANSWER, EventQueue, TenantDirectory, TenantRates, VerifiedWeb
+from lambdas.ingest.domain import LARGEST_BODY, OverRateError, UnavailableError
 from lambdas.ingest.settings import Settings
 from lambdas.shared.environment import MissingSettingError
 from lambdas.shared.messages import ReceivedEvent
@@ -42,7 +43,7 @@ def test_the_largest_event_fits_into_one_message_of_its_tenants_group() -> None:
     with mock_aws():
         client = SESSION.client("sqs")
         url = client.create_queue(QueueName="events")["QueueUrl"]
-        EventQueue(client, url).put(EVENT, event_id="acme:key:1", tenant="acme", correlation_id="c1")
+        EventQueue(client, url).put(EVENT, event_id="acme:key:1", tenant="acme", correlation_id="c1", aside=False)
         (message,) = client.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
     envelope = Envelope.from_json(message["Body"])
     assert len(message["Body"]) < 1024 * 1024
@@ -60,15 +61,55 @@ def test_a_queue_or_table_that_fails_means_not_stored() -> None:
         config=Config(connect_timeout=1, retries={"total_max_attempts": 1}),
     )
     with pytest.raises(UnavailableError, match="EndpointConnectionError"):
-        EventQueue(nowhere, "http://127.0.0.1/q").put(EVENT, event_id="1", tenant="acme", correlation_id="c")
+        EventQueue(nowhere, "http://127.0.0.1/q").put(
+            EVENT, event_id="1", tenant="acme", correlation_id="c", aside=False
+        )
     with mock_aws():
         client = SESSION.client("sqs")
         with pytest.raises(UnavailableError, match="QueueDoesNotExist"):
             EventQueue(client, "https://sqs.us-east-1.amazonaws.com/123456789012/gone").put(
-                EVENT, event_id="1", tenant="acme", correlation_id="c"
+                EVENT, event_id="1", tenant="acme", correlation_id="c", aside=False
             )
     with tables() as dynamodb, pytest.raises(UnavailableError):
         TenantDirectory(TenantRepository(dynamodb, "gone")).tenant_of_endpoint("e")
+
+
+@pytest.mark.requirement("MSG-10")
+@pytest.mark.parametrize(("sideline", "there"), [("sideline", "sideline"), (None, "events")])
+def test_what_must_wait_aside_goes_to_the_sideline_if_there_is_one(sideline: str | None, there: str) -> None:
+    """In its tenant's group there too."""
+    with mock_aws():
+        client = SESSION.client("sqs")
+        urls = {name: client.create_queue(QueueName=name)["QueueUrl"] for name in ("events", "sideline")}
+        queue = EventQueue(client, urls["events"], sideline_url=urls[sideline] if sideline else None)
+        queue.put(EVENT, event_id="1", tenant="acme", correlation_id="c", aside=True)
+        queue.put(EVENT, event_id="2", tenant="acme", correlation_id="c", aside=False)
+        found = {
+            Envelope.from_json(message["Body"]).id: (name, message["Attributes"]["MessageGroupId"])
+            for name, url in urls.items()
+            for message in client.receive_message(QueueUrl=url, AttributeNames=["All"], MaxNumberOfMessages=10).get(
+                "Messages", []
+            )
+        }
+    assert found == {"1": (there, "acme"), "2": ("events", "acme")}
+
+
+@pytest.mark.requirement("MSG-09")
+def test_the_throttle_decides_what_becomes_of_an_event() -> None:
+    """Taken, taken aside, or refused until a moment that is told."""
+
+    class Deciding(TenantThrottle):
+        def __init__(self, decision: Decision) -> None:
+            self._decision = decision
+
+        def decide(self, tenant: str) -> Decision:
+            return self._decision
+
+    assert TenantRates(Deciding(Accept())).aside("acme") is False
+    assert TenantRates(Deciding(Sideline())).aside("acme") is True
+    with pytest.raises(OverRateError) as caught:
+        TenantRates(Deciding(Refuse(7))).aside("acme")
+    assert caught.value.retry_after == 7
 
 
 def test_an_endpoint_names_its_tenant() -> None:

@@ -59,6 +59,41 @@ def test_what_could_not_be_stored_is_never_answered_with_2xx(world: World, part:
     assert world.logged[-1][0] is Code.ING_UNAVAILABLE
 
 
+@pytest.mark.requirement("MSG-09")
+def test_a_tenant_far_above_its_rate_gets_429_with_the_time_to_wait_and_another_notices_nothing(world: World) -> None:
+    """Nothing of it is stored; SNS repeats on 429."""
+    world.above_hard_rate = {"acme": 3}
+    for event in (http(), http(body(sign(notification())), headers=SNS_HEADERS)):
+        status, answer, headers = world.post(event)
+        assert (status, answer["type"]) == (429, "urn:alerting:problem:over-rate")
+        assert headers["Retry-After"] == "3"
+        assert headers["Content-Type"] == "application/problem+json"
+        assert "Nothing was stored" in answer["detail"]
+        code, fields = world.logged[-1]
+        assert (code, fields["reason"]) == (Code.ING_THROTTLED, "tenant acme")
+    assert world.stored == []
+    assert world.post(http(endpoint="other-endpoint"))[0] == 202
+    assert [each.tenant for each in world.stored] == ["other"]
+
+
+@pytest.mark.requirement("MSG-10")
+def test_an_event_above_its_tenants_fair_rate_is_accepted_and_stored_aside(world: World) -> None:
+    """The sender is told the same as ever."""
+    world.above_fair_rate = {"acme"}
+    assert world.post(http())[0] == world.post(http(endpoint="other-endpoint"))[0] == 202
+    assert [(each.tenant, each.aside) for each in world.stored] == [("acme", True), ("other", False)]
+    assert [code for code, _ in world.logged] == [Code.ING_SIDELINED, Code.ING_ACCEPTED]
+
+
+def test_what_is_not_accepted_anyway_costs_its_tenant_nothing(world: World) -> None:
+    """Whether it is forged, malformed or a subscription."""
+    world.above_hard_rate = {"acme": 3}
+    assert world.post(http(headers={"x-alert-key": "k" * 257}))[0] == 400
+    assert world.post(http(body(sign(confirmation()))))[0] == 200
+    world.forged = "the signature does not match the message"
+    assert world.post(http(body(sign(notification())), headers=SNS_HEADERS))[0] == 403
+
+
 def test_a_bug_is_answered_too(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """The sender learns that it may try again, the log holds the trace."""
     world.down = {"queue bug"}

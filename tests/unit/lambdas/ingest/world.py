@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from lambdas.ingest.domain import ForgedError, Ingest, UnavailableError
+from lambdas.ingest.domain import ForgedError, Ingest, OverRateError, UnavailableError
 from lambdas.ingest.handler import Ports, make_handler
 from lambdas.shared.codes import Code
 from lambdas.shared.messages import ReceivedEvent
@@ -22,6 +22,7 @@ class Stored:
     event_id: str
     tenant: str
     correlation_id: str
+    aside: bool
 
 
 @dataclass
@@ -34,6 +35,8 @@ class World:
     confirmed: list[str] = field(default_factory=list)
     forged: str = ""
     down: set[str] = field(default_factory=set)
+    above_fair_rate: set[str] = field(default_factory=set)
+    above_hard_rate: dict[str, int] = field(default_factory=dict)
     now: str = AT
 
     def tenant_of_endpoint(self, endpoint: str) -> str | None:
@@ -49,9 +52,14 @@ class World:
         self._fail("confirm")
         self.confirmed.append(message.topic)
 
-    def put(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str) -> None:
+    def aside(self, tenant: str) -> bool:
+        if tenant in self.above_hard_rate:
+            raise OverRateError(tenant, self.above_hard_rate[tenant])
+        return tenant in self.above_fair_rate
+
+    def put(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str, aside: bool) -> None:
         self._fail("queue")
-        self.stored.append(Stored(event, event_id, tenant, correlation_id))
+        self.stored.append(Stored(event, event_id, tenant, correlation_id, aside))
 
     def log(self, code: Code, /, **fields: str | int) -> None:
         self.logged.append((code, fields))
@@ -65,7 +73,13 @@ class World:
     def post(self, event: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, str]]:
         """Status, body and headers of the answer to *event*."""
         ingest = Ingest(
-            endpoints=self, authority=self, events=self, clock=lambda: self.now, region="us-east-1", log=self.log
+            endpoints=self,
+            authority=self,
+            rates=self,
+            events=self,
+            clock=lambda: self.now,
+            region="us-east-1",
+            log=self.log,
         )
         handle = make_handler(lambda: Ports(ingest=ingest, logger=Logger(service="test")))
         answer = handle(json.loads(json.dumps(event)), None)
