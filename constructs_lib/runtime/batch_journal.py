@@ -63,7 +63,11 @@ class BatchJournal:
 
     def note_all(self) -> bool:
         """See to it that the journal knows that the whole batch has begun; tell whether it does."""
-        return self._note(self._page(self._entries[0], through=self._entries[-1].arrival.name))
+        first, last = self._entries[0], self._entries[-1]
+        # Asked before each record, so nothing may be done here that takes longer the larger the batch is.
+        return self._has_noted(first.arrival.name, (), last.arrival.name) or self._note(
+            self._page(first, through=last.arrival.name)
+        )
 
     def note_one(self, entry: Entry) -> bool:
         """See to it that the journal knows that this suspect has begun; tell whether it does."""
@@ -118,13 +122,7 @@ class BatchJournal:
 
     def _note(self, page: Page) -> bool:
         """Store a page in place of all others about this batch, unless it is there already."""
-        noted = self._noted
-        # Of what goes on nothing has to be noted again: only who is at work, and how far the batch reaches.
-        if (
-            noted
-            and page.through
-            and (noted.first, noted.begun, noted.through) == (page.first, page.begun, page.through)
-        ):
+        if self._has_noted(page.first, page.begun, page.through):
             return True
         try:
             self._store.write(self._shard, page)
@@ -136,6 +134,13 @@ class BatchJournal:
         self._pages.add(page.first)
         self._erase(others)
         return True
+
+    def _has_noted(self, first: str, begun: tuple[bytes, ...], through: str) -> bool:
+        # Of what goes on nothing has to be noted again: only who is at work, and how far the batch reaches.
+        noted = self._noted
+        if noted is None or not through:
+            return False
+        return (noted.first, noted.begun, noted.through) == (first, begun, through)
 
     def _erase(self, pages: set[str]) -> None:
         try:
