@@ -5,7 +5,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from constructs_lib._call_policy import CallPolicy
-from constructs_lib._stream_metrics import PERIOD, StreamMetrics
+from constructs_lib._stream_metrics import PERIOD, ConsumedStreamMetrics, StreamMetrics
 
 _MINUTE = Duration.minutes(1)
 # Longer than any invocation, so that one that waits to its end for the dependency is seen in every period.
@@ -44,7 +44,7 @@ class StreamAlarms:
     def __init__(
         self,
         scope: Construct,
-        metrics: StreamMetrics,
+        metrics: ConsumedStreamMetrics,
         *,
         dependency: str,
         hold_at_most: Duration,
@@ -63,10 +63,12 @@ class StreamAlarms:
             self._alarm("QuarantinedAlarm", metrics.quarantined, "a record cannot be delivered; it is in quarantine."),
             self._alarm("ExpiredAlarm", metrics.expired, "a record waited too long and is in the quarantine."),
             self._alarm("DroppedAlarm", metrics.dropped, "a record is lost: the quarantine did not take it."),
-            self._alarm("WriteThrottledAlarm", metrics.write_throttled, "the stream has too little capacity."),
+            *(self._about_stream(metrics) if isinstance(metrics, StreamMetrics) else ()),
         )
 
-    def _about_age(self, metrics: StreamMetrics, hold: Duration) -> tuple[cloudwatch.Alarm, ...]:
+    def _about_stream(self, metrics: StreamMetrics) -> tuple[cloudwatch.Alarm, ...]:
+        """What only Kinesis tells."""
+        throttled = self._alarm("WriteThrottledAlarm", metrics.write_throttled, "the stream has too little capacity.")
         late = self._alarm(
             "LateAlarm",
             metrics.fetched_age,
@@ -75,7 +77,10 @@ class StreamAlarms:
             periods=_LATE_PERIODS,
             missing=_NOBODY_WORKS,
         )
-        at_risk = (
+        return (throttled, late)
+
+    def _about_age(self, metrics: ConsumedStreamMetrics, hold: Duration) -> tuple[cloudwatch.Alarm, ...]:
+        return tuple(
             self._alarm(
                 f"AtRisk{percent}Alarm",
                 metrics.iterator_age,
@@ -85,9 +90,8 @@ class StreamAlarms:
             )
             for percent in _AT_RISK_PERCENT
         )
-        return (late, *at_risk)
 
-    def _about_data_loss(self, metrics: StreamMetrics, retention: Duration) -> tuple[cloudwatch.Alarm, ...]:
+    def _about_data_loss(self, metrics: ConsumedStreamMetrics, retention: Duration) -> tuple[cloudwatch.Alarm, ...]:
         if retention.is_unresolved():
             # The runtime is not told the retention either, so there is no metric to watch.
             return ()
@@ -103,7 +107,7 @@ class StreamAlarms:
             for percent in _LEFT_PERCENT
         )
 
-    def _about_calls(self, metrics: StreamMetrics, calls: CallPolicy) -> tuple[cloudwatch.Alarm, ...]:
+    def _about_calls(self, metrics: ConsumedStreamMetrics, calls: CallPolicy) -> tuple[cloudwatch.Alarm, ...]:
         held = self._alarm(
             "HeldAlarm",
             metrics.held.with_(period=_LONGER_THAN_AN_INVOCATION),
@@ -129,7 +133,7 @@ class StreamAlarms:
         )
         return (held, failing, opened, handler)
 
-    def _about_parking(self, metrics: StreamMetrics, hold: Duration) -> tuple[cloudwatch.Alarm, ...]:
+    def _about_parking(self, metrics: ConsumedStreamMetrics, hold: Duration) -> tuple[cloudwatch.Alarm, ...]:
         parked = self._alarm(
             "ParkedAlarm",
             metrics.parked_age,

@@ -11,18 +11,12 @@ from constructs_lib import _environment as environment_names
 PERIOD = Duration.minutes(5)
 
 
-class StreamMetrics:
-    """Every metric of one dependency, each over 5 minutes.
-
-    Two of them tell how late the consumer is, because neither tells all. Kinesis counts what is fetched: a stream that
-    is polled has data even when it is empty, so silence means that nobody polls. Lambda counts what is handed to the
-    function: it goes on during an outage, when one batch is tried again and again and nothing is fetched.
+class ConsumedStreamMetrics:
+    """Metrics of whoever consumes a stream, each over 5 minutes: of Lambda and of the runtime.
 
     Attributes:
-        iterator_age: Age of what the consumer works on, milliseconds, maximum.
-        fetched_age: Age of what is fetched from the stream, milliseconds, maximum.
-        incoming: Records put on the stream, sum.
-        write_throttled: Records that the stream had no capacity for, sum.
+        iterator_age: Age of what the consumer works on, milliseconds, maximum. It goes on during an outage, when one
+            batch is tried again and again and nothing is fetched.
         expired: Records that Lambda moved to the quarantine because they were too old, sum.
         dropped: Records that Lambda could not move there either, sum.
         errors: Invocations of the consumer that raised, crashed or ran out of time, sum.
@@ -42,20 +36,10 @@ class StreamMetrics:
         parked_age: Age of the oldest parked record, seconds, maximum.
     """
 
-    def __init__(
-        self,
-        *,
-        dependency: str,
-        stream: kinesis.IStream,
-        consumer: lambda_.IFunction,
-        mapping: lambda_.EventSourceMapping,
-    ) -> None:
+    def __init__(self, *, dependency: str, consumer: lambda_.IFunction, mapping: lambda_.EventSourceMapping) -> None:
         self._dependency = dependency
         self.iterator_age = consumer.metric("IteratorAge", period=PERIOD, statistic="Maximum")
         self.errors = consumer.metric("Errors", period=PERIOD, statistic="Sum")
-        self.fetched_age = stream.metric("GetRecords.IteratorAgeMilliseconds", period=PERIOD, statistic="Maximum")
-        self.incoming = stream.metric("IncomingRecords", period=PERIOD, statistic="Sum")
-        self.write_throttled = stream.metric("WriteProvisionedThroughputExceeded", period=PERIOD, statistic="Sum")
         of_mapping = {"EventSourceMappingUUID": mapping.event_source_mapping_id}
         self.expired = _metric("AWS/Lambda", "OnFailureDestinationDeliveredEventCount", of_mapping, "Sum")
         self.dropped = _metric("AWS/Lambda", "DroppedEventCount", of_mapping, "Sum")
@@ -77,6 +61,33 @@ class StreamMetrics:
     def _own(self, name: str, statistic: str) -> cloudwatch.Metric:
         """A metric of the runtime."""
         return _metric(environment_names.NAMESPACE, name, {"dependency": self._dependency}, statistic)
+
+
+class StreamMetrics(ConsumedStreamMetrics):
+    """Those and the metrics of the Kinesis stream itself.
+
+    Two of them tell how late the consumer is, because neither tells all. Kinesis counts what is fetched: a stream that
+    is polled has data even when it is empty, so silence means that nobody polls. Lambda counts what is handed to the
+    function.
+
+    Attributes:
+        fetched_age: Age of what is fetched from the stream, milliseconds, maximum.
+        incoming: Records put on the stream, sum.
+        write_throttled: Records that the stream had no capacity for, sum.
+    """
+
+    def __init__(
+        self,
+        *,
+        dependency: str,
+        stream: kinesis.IStream,
+        consumer: lambda_.IFunction,
+        mapping: lambda_.EventSourceMapping,
+    ) -> None:
+        super().__init__(dependency=dependency, consumer=consumer, mapping=mapping)
+        self.fetched_age = stream.metric("GetRecords.IteratorAgeMilliseconds", period=PERIOD, statistic="Maximum")
+        self.incoming = stream.metric("IncomingRecords", period=PERIOD, statistic="Sum")
+        self.write_throttled = stream.metric("WriteProvisionedThroughputExceeded", period=PERIOD, statistic="Sum")
 
 
 def _metric(namespace: str, name: str, dimensions: dict[str, str], statistic: str) -> cloudwatch.Metric:
