@@ -1,28 +1,53 @@
 """Where messages go that can never be processed: a dead-letter queue, with the reason beside the message."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from constructs_lib.runtime.message_attributes import MOST_ATTRIBUTES, as_sent, text
+from constructs_lib.runtime.queue_calls import send_all
+from constructs_lib.runtime.queue_holds import HELD_SINCE
+from constructs_lib.runtime.queue_messages import KEY_ATTRIBUTE
 from constructs_lib.runtime.records import Arrival
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message given up.
+
+    Args:
+        arrival: As received.
+        reason: Why.
+        code: Name of the reason, where there is one.
+        function: Who gave it up.
+        correlation_id: Of the message, if it could be read.
+    """
+
+    arrival: Arrival
+    reason: str
+    function: str
+    code: str | None = None
+    correlation_id: str | None = None
 
 
 class DeadLetters(Protocol):
     """Port to the place where failed messages are kept."""
 
-    def keep(self, arrival: Arrival, *, reason: str, function: str, correlation_id: str | None) -> None:
-        """Store the message for good, or raise."""
+    def keep(self, letters: Sequence[Letter]) -> Mapping[int, str]:
+        """Store the messages for good; return why, by index, for those of which that is not confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqsDeadLetters:
     """A dead-letter queue.
 
-    The body is the message's own, so that moving it back to its queue sends it again. Message attributes tell the rest:
-    `reason`, `function`, `source` (ARN of the queue), `message_id` (in that queue), `deliveries`, `correlation_id`.
+    Body, group and attributes are the message's own, so that moving it back to its queue sends it again. Further
+    attributes tell the rest: `reason`, `code`, `function`, `source` (ARN of the queue), `message_id` (in that queue),
+    `deliveries`, `correlation_id`. SQS knows ten attributes per message: with more, some of the message's own are left
+    out, its idempotency key last.
 
     Args:
         client: SQS client.
@@ -32,23 +57,37 @@ class SqsDeadLetters:
     client: "SQSClient"
     queue_url: str
 
-    def keep(self, arrival: Arrival, *, reason: str, function: str, correlation_id: str | None) -> None:
-        """Store the message for good, or raise."""
-        attributes = {
-            "reason": reason,
-            "function": function,
-            "source": arrival.source,
-            "message_id": arrival.position,
-            "deliveries": str(arrival.deliveries),
-            "correlation_id": correlation_id,
-        }
-        self.client.send_message(
-            QueueUrl=self.queue_url,
-            MessageBody=arrival.payload,
-            # SQS refuses an attribute with an empty value.
-            MessageAttributes={name: _text(value) for name, value in attributes.items() if value},
-        )
+    def keep(self, letters: Sequence[Letter]) -> Mapping[int, str]:
+        """Store the messages for good; return why, by index, for those of which that is not confirmed."""
+        return send_all(self.client, self.queue_url, [self._message(letter) for letter in letters])
+
+    def _message(self, letter: Letter) -> dict[str, Any]:
+        arrival = letter.arrival
+        message: dict[str, Any] = {"MessageBody": arrival.payload, "MessageAttributes": _attributes(letter)}
+        if arrival.queued.group:
+            message["MessageGroupId"] = arrival.queued.group
+        if arrival.queued.ordered:  # the dead-letter queue of a FIFO queue is one too
+            message["MessageDeduplicationId"] = arrival.position
+        return message
 
 
-def _text(value: str) -> "MessageAttributeValueTypeDef":
-    return {"DataType": "String", "StringValue": value}
+def _attributes(letter: Letter) -> dict[str, Any]:
+    arrival = letter.arrival
+    told = {
+        "reason": letter.reason,
+        "code": letter.code,
+        "function": letter.function,
+        "source": arrival.source,
+        "message_id": arrival.position,
+        "deliveries": str(arrival.deliveries),
+        "correlation_id": letter.correlation_id,
+    }
+    # SQS refuses an attribute with an empty value.
+    attributes = {name: text(value) for name, value in told.items() if value}
+    own = as_sent(arrival.queued.attributes)
+    # Whoever sends the message again does not want it to have been held since now.
+    own.pop(HELD_SINCE, None)
+    for name in sorted(own, key=lambda name: name != KEY_ATTRIBUTE):
+        if len(attributes) < MOST_ATTRIBUTES:
+            attributes.setdefault(name, own[name])
+    return attributes

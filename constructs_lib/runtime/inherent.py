@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from constructs_lib.runtime.effects import Send
-from constructs_lib.runtime.outcomes import Delivery, Done, Failed, Held, NotBegun, Outcome, Refused, Returned, Work
+from constructs_lib.runtime.outcomes import Delivery, Done, Failed, NotBegun, Outcome, Returned, Work
 
 
 class Sends(Protocol):
     """Port to where messages go that follow from records."""
 
-    def send(self, wanted: Mapping[str, Sequence[Send]], work: Work) -> Mapping[str, Held | Failed | Refused]:
-        """Send the messages of each position; return why, for the positions of which one is not confirmed."""
+    def confirm(
+        self, outcomes: Mapping[str, Outcome], sends: Mapping[str, Sequence[Send]], work: Work
+    ) -> Mapping[str, Outcome]:
+        """Send the messages of all records that are done; return the outcomes, changed where one is not confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,7 @@ class InherentEngine:
                             wanted[position] = follows
                 case other:
                     outcomes[position] = other
-        if wanted:
-            outcomes.update(self.sender.send(wanted, work))
-        return outcomes
+        return self.sender.confirm(outcomes, wanted, work) if wanted else outcomes
 
 
 def _sends(value: object) -> tuple[Send, ...]:

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
@@ -37,6 +37,28 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """What a queue knows of a message besides its body.
+
+    Args:
+        receipt: Names this delivery, for the queue's calls.
+        group: Message group: of a standard queue the tenant it is fair to, of a FIFO queue what keeps its order.
+        ordered: Whether it is a FIFO queue.
+        attributes: Message attributes as Lambda hands them over.
+    """
+
+    receipt: str = ""
+    group: str | None = None
+    ordered: bool = False
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str | None:
+        """Return the text of an attribute; None where there is none."""
+        value = self.attributes.get(name, {}).get("stringValue")
+        return value if isinstance(value, str) and value else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """One record as it was received, whether or not it can be read.
 
@@ -50,6 +72,7 @@ class Arrival:
         payload_encoding: How to get the payload's bytes back.
         partition_key: The key it was put on a Kinesis stream with; None elsewhere.
         deliveries: How often a queue has delivered it; always 1 on a stream, which does not tell.
+        queued: What a queue knows of it; empty on a stream.
         read: Makes the record of it, or raises `InvalidEnvelopeError`.
     """
 
@@ -62,6 +85,7 @@ class Arrival:
     shard: str = ""
     partition_key: str | None = None
     deliveries: int = 1
+    queued: Queued = Queued()
     read: Callable[[], Record]
 
 
@@ -99,7 +123,7 @@ def arrival_again(
     if ":dynamodb:" in source:
         read = partial(_read_change, json.loads(payload), position)
     else:
-        read = partial(_read_envelope, payload if payload_encoding == "utf-8" else base64.b64decode(payload), position)
+        read = partial(read_envelope, payload if payload_encoding == "utf-8" else base64.b64decode(payload), position)
     return Arrival(
         position=position,
         name=name,
@@ -110,18 +134,6 @@ def arrival_again(
         partition_key=partition_key,
         read=read,
     )
-
-
-def queue_arrivals(event: Mapping[str, Any]) -> list[Arrival]:
-    """Return the messages of an SQS event.
-
-    Raises:
-        ValueError: If the event comes from something else.
-    """
-    for raw in event["Records"]:
-        if raw["eventSource"] != "aws:sqs":
-            raise ValueError(f"a queue consumer reads SQS queues, this event is from {raw['eventSource']!r}")
-    return [_from_sqs(raw) for raw in event["Records"]]
 
 
 def _from_kinesis(raw: Mapping[str, Any]) -> Arrival:
@@ -147,21 +159,7 @@ def _from_kinesis(raw: Mapping[str, Any]) -> Arrival:
         payload=payload,
         payload_encoding=encoding,
         partition_key=kinesis["partitionKey"],
-        read=partial(_read_envelope, data, position),
-    )
-
-
-def _from_sqs(raw: Mapping[str, Any]) -> Arrival:
-    attributes = raw["attributes"]
-    return Arrival(
-        position=raw["messageId"],
-        name=raw["messageId"],
-        source=raw["eventSourceARN"],
-        arrived=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1_000, UTC),
-        payload=raw["body"],
-        payload_encoding="utf-8",
-        deliveries=int(attributes["ApproximateReceiveCount"]),
-        read=partial(_read_envelope, raw["body"], raw["messageId"]),
+        read=partial(read_envelope, data, position),
     )
 
 
@@ -179,7 +177,12 @@ def _from_dynamodb(raw: Mapping[str, Any]) -> Arrival:
     )
 
 
-def _read_envelope(text: str | bytes, position: str) -> Record:
+def read_envelope(text: str | bytes, position: str) -> Record:
+    """Return the record of an envelope.
+
+    Raises:
+        InvalidEnvelopeError: If *text* is none.
+    """
     envelope = Envelope.from_json(text)
     return Record(
         id=envelope.id,

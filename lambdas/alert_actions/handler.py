@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, Record, queue_consumer
+from constructs_lib.runtime import DependencyUnavailable, Inherent, PermanentFailure, Record, queue_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
 from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.deadline import InvocationContext
@@ -47,7 +47,7 @@ def make_handler(
         except UnknownAlertError as error:
             raise DependencyUnavailable(f"alert {error} has not replicated to here") from error
 
-    return queue_consumer(act, load=load_queue)
+    return queue_consumer(act, effect=Inherent(), load=load_queue)
 
 
 handle = make_handler(from_environment)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from constructs_lib.runtime import PermanentFailure, Record, queue_consumer
+from constructs_lib.runtime import Inherent, PermanentFailure, Record, queue_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
 from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.deadline import InvocationContext
@@ -55,7 +55,7 @@ def make_handler(
             ready.log(Code.EVT_REJECTED, tenant=record.tenant, event_id=record.id, reason=str(error))
             raise PermanentFailure(str(error)) from error
 
-    return queue_consumer(handle_message, load=load_queue)
+    return queue_consumer(handle_message, effect=Inherent(), load=load_queue)
 
 
 handle = make_handler(from_environment)

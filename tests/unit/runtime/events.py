@@ -69,23 +69,47 @@ def change_record(position: str = "111", name: str = "MODIFY", **images: Mapping
     }
 
 
-def sqs_event(bodies: Sequence[str], *, deliveries: int = 1) -> dict[str, Any]:
+def sqs_event(
+    bodies: Sequence[str],
+    *,
+    deliveries: int = 1,
+    attributes: Mapping[str, str] | None = None,
+    groups: Sequence[str] | None = None,
+    fifo: bool = False,
+) -> dict[str, Any]:
     """Return an event with one message per body; the first has the message id "1"."""
-    return {"Records": [_sqs_record(str(index), body, deliveries) for index, body in enumerate(bodies, start=1)]}
+    return {
+        "Records": [
+            _sqs_record(
+                str(index), body, deliveries, attributes or {}, groups[index - 1] if groups else None, fifo=fifo
+            )
+            for index, body in enumerate(bodies, start=1)
+        ]
+    }
 
 
-def _sqs_record(position: str, body: str, deliveries: int) -> dict[str, Any]:
+def _sqs_record(
+    position: str, body: str, deliveries: int, attributes: Mapping[str, str], group: str | None, *, fifo: bool
+) -> dict[str, Any]:
+    system = {
+        "ApproximateReceiveCount": str(deliveries),
+        "SentTimestamp": "1795230245500",
+        "SenderId": "AIDAEXAMPLE",
+        "ApproximateFirstReceiveTimestamp": "1795230245501",
+    }
+    if group:
+        system["MessageGroupId"] = group
+    if fifo:
+        system |= {"SequenceNumber": f"1886963263655590810{position}", "MessageDeduplicationId": position}
     return {
         "messageId": position,
-        "receiptHandle": "handle",
+        "receiptHandle": f"receipt-{position}",
         "body": body,
-        "attributes": {
-            "ApproximateReceiveCount": str(deliveries),
-            "SentTimestamp": "1795230245500",
-            "SenderId": "AIDAEXAMPLE",
-            "ApproximateFirstReceiveTimestamp": "1795230245501",
+        "attributes": system,
+        "messageAttributes": {
+            name: {"stringValue": value, "stringListValues": [], "binaryListValues": [], "dataType": "String"}
+            for name, value in attributes.items()
         },
-        "messageAttributes": {},
         "md5OfBody": "0" * 32,
         "eventSource": "aws:sqs",
         "eventSourceARN": QUEUE_ARN,

@@ -2,13 +2,21 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from constructs_lib.runtime.dead_letters import DeadLetters, Letter
+from constructs_lib.runtime.effects import Send
+from constructs_lib.runtime.failure_notes import Note
+from constructs_lib.runtime.inherent import InherentEngine
+from constructs_lib.runtime.outcomes import Effect, Held, Outcome, Work
+from constructs_lib.runtime.own_queue import OwnQueue
 from constructs_lib.runtime.quarantine import Case
+from constructs_lib.runtime.queue_consumer import QueuePorts
+from constructs_lib.runtime.queue_holds import Holds, SendAgain
 from constructs_lib.runtime.records import Arrival
 
 
@@ -120,25 +128,91 @@ class MemoryQuarantine:
         self.cases.append(case)
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """What was put into a dead-letter queue."""
+@dataclass
+class MemoryDeadLetters:
+    """Keeps letters in memory; the next *failures* are refused."""
 
-    arrival: Arrival
-    reason: str
-    function: str
-    correlation_id: str | None
+    failures: int = 0
+    letters: list[Letter] = field(default_factory=list)
+
+    def keep(self, letters: Sequence[Letter]) -> Mapping[int, str]:
+        refused = {}
+        for index, letter in enumerate(letters):
+            if self.failures:
+                self.failures -= 1
+                refused[index] = "no route"
+            else:
+                self.letters.append(letter)
+        return refused
 
 
 @dataclass
-class MemoryDeadLetters:
-    """Keeps messages in memory; the next *failures* sends fail."""
+class MemoryOwnQueue:
+    """Remembers what is to wait, by position."""
 
-    failures: int = 0
-    letters: list[DeadLetter] = field(default_factory=list)
+    again: dict[str, SendAgain] = field(default_factory=dict)
+    hidden: dict[str, int] = field(default_factory=dict)
 
-    def keep(self, arrival: Arrival, *, reason: str, function: str, correlation_id: str | None) -> None:
-        if self.failures:
-            self.failures -= 1
+    def send_again(self, messages: Sequence[tuple[Arrival, SendAgain]]) -> Mapping[int, str]:
+        self.again |= {arrival.position: how for arrival, how in messages}
+        return {}
+
+    def hide(self, messages: Sequence[tuple[Arrival, int]]) -> Mapping[int, str]:
+        self.hidden |= {arrival.position: seconds for arrival, seconds in messages}
+        return {}
+
+
+@dataclass
+class MemoryNotes:
+    """Keeps notes in memory."""
+
+    notes: dict[str, Note] = field(default_factory=dict)
+    away: bool = False
+
+    def keep(self, notes: Mapping[str, Note], now: float) -> None:
+        if self.away:
             raise ConnectionError("no route")
-        self.letters.append(DeadLetter(arrival, reason, function, correlation_id))
+        self.notes |= notes
+
+
+@dataclass
+class MemorySends:
+    """Takes every message, but for those to destinations that are *away*."""
+
+    sent: list[Send] = field(default_factory=list)
+    away: set[str] = field(default_factory=set)
+
+    def confirm(
+        self, outcomes: Mapping[str, Outcome], sends: Mapping[str, Sequence[Send]], work: Work
+    ) -> Mapping[str, Outcome]:
+        confirmed = dict(outcomes)
+        for position, follow in sends.items():
+            for send in follow:
+                if send.to in self.away:
+                    confirmed[position] = Held(f"{send.to} is throttled")
+                else:
+                    self.sent.append(send)
+        return confirmed
+
+
+def queue_ports(
+    *,
+    queue: OwnQueue | None = None,
+    dead_letters: DeadLetters | None = None,
+    notes: MemoryNotes | None = None,
+    engine: Effect | None = None,
+    watch: RecordingWatch | None = None,
+    now: Callable[[], float] = time.time,
+    max_receive_count: int = 5,
+    retention_seconds: float = 345_600.0,
+) -> QueuePorts:
+    """Ports in memory; the default engine calls the handler every time and sends nowhere."""
+    return QueuePorts(
+        queue=queue or MemoryOwnQueue(),
+        dead_letters=dead_letters or MemoryDeadLetters(),
+        notes=notes or MemoryNotes(),
+        holds=Holds(max_receive_count=max_receive_count, retention_seconds=retention_seconds, jitter=lambda: 1.0),
+        engine=engine or InherentEngine(MemorySends()),
+        watch=watch or RecordingWatch(),
+        now=now,
+    )

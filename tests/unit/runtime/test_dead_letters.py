@@ -1,34 +1,89 @@
+from typing import Any
+
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
-from constructs_lib.runtime.dead_letters import SqsDeadLetters
-from constructs_lib.runtime.records import queue_arrivals
+from constructs_lib.runtime.dead_letters import Letter, SqsDeadLetters
+from constructs_lib.runtime.queue_messages import queue_arrivals
 from tests.unit.runtime.events import QUEUE_ARN, sqs_event
 
 
+def letter(event: dict[str, Any], *, reason: str = "no such tenant", code: str | None = None) -> Letter:
+    [arrival] = queue_arrivals(event)
+    return Letter(arrival=arrival, reason=reason, code=code, function="process-event")
+
+
+def texts(message: Any) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+
+
+def kept(queue_url: str) -> list[Any]:
+    return boto3.client("sqs").receive_message(
+        QueueUrl=queue_url, MessageAttributeNames=["All"], AttributeNames=["All"], MaxNumberOfMessages=10
+    )["Messages"]
+
+
 def test_message_is_kept_as_received_with_the_reason_beside_it(aws: None) -> None:
-    """The body is what was sent, so that moving it back sends it again; the attributes explain."""
+    """Body, group and attributes are what was sent, so that moving it back sends it again; more attributes explain."""
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="dead")["QueueUrl"]
-    [arrival] = queue_arrivals(sqs_event(["as received"], deliveries=2))
-    SqsDeadLetters(client=client, queue_url=url).keep(
-        arrival, reason="no such tenant", function="process-event", correlation_id=None
+    event = sqs_event(
+        ["as received"], deliveries=2, groups=["acme"], attributes={"idempotency_key": "k", "held_since": "5"}
     )
-    [message] = client.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
-    assert message["Body"] == "as received"
-    assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
+    letters = [letter(event, code="IDM_PAYLOAD_MISMATCH"), letter(sqs_event(["another"]), reason="too old")]
+    assert not SqsDeadLetters(client=client, queue_url=url).keep(letters)
+    first, second = kept(url)
+    assert first["Body"] == "as received"
+    assert first["Attributes"]["MessageGroupId"] == "acme"
+    assert texts(first) == {
         "reason": "no such tenant",
+        "code": "IDM_PAYLOAD_MISMATCH",
         "function": "process-event",
         "source": QUEUE_ARN,
         "message_id": "1",
         "deliveries": "2",
+        "idempotency_key": "k",
     }
+    assert (second["Body"], texts(second)["reason"]) == ("another", "too old")
 
 
-def test_queue_that_cannot_be_reached_is_an_error(aws: None) -> None:
-    """The caller learns that the message is not safe."""
+def test_message_with_many_attributes_keeps_its_key_and_its_reason(aws: None) -> None:
+    """SQS knows ten attributes per message."""
+    client = boto3.client("sqs")
+    url = client.create_queue(QueueName="dead")["QueueUrl"]
+    own = {f"a{number}": "x" for number in range(9)} | {"idempotency_key": "k"}
+    assert not SqsDeadLetters(client=client, queue_url=url).keep([letter(sqs_event(["x"], attributes=own))])
+    [message] = kept(url)
+    assert len(message["MessageAttributes"]) == 10
+    assert (texts(message)["idempotency_key"], texts(message)["reason"]) == ("k", "no such tenant")
+
+
+def test_dead_letter_of_a_fifo_queue_stays_in_its_group(aws: None) -> None:
+    """Its dead-letter queue is a FIFO queue too; a letter written twice is there once."""
+    client = boto3.client("sqs")
+    url = client.create_queue(QueueName="dead.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    dead = SqsDeadLetters(client=client, queue_url=url)
+    for _ in range(2):
+        assert not dead.keep([letter(sqs_event(["x"], groups=["order-7"], fifo=True))])
+    [message] = kept(url)
+    assert message["Attributes"]["MessageGroupId"] == "order-7"
+
+
+def test_queue_that_cannot_be_reached_is_told(aws: None) -> None:
+    """The caller learns which messages are not safe."""
     letters = SqsDeadLetters(client=boto3.client("sqs"), queue_url="https://sqs.eu-west-1.amazonaws.com/1/none")
-    [arrival] = queue_arrivals(sqs_event(["x"]))
-    with pytest.raises(ClientError):
-        letters.keep(arrival, reason="x", function="f", correlation_id="c")
+    reasons = letters.keep([letter(sqs_event(["x"]))] * 11)
+    assert list(reasons) == list(range(11))
+    assert "NonExistentQueue" in reasons[0] or "does not exist" in reasons[0]
+
+
+@pytest.mark.parametrize("value", [{"dataType": "Binary", "binaryValue": "/wA="}])
+def test_bytes_stay_bytes(aws: None, value: dict[str, Any]) -> None:
+    """Lambda hands them over as base64."""
+    client = boto3.client("sqs")
+    url = client.create_queue(QueueName="dead")["QueueUrl"]
+    event = sqs_event(["x"])
+    event["Records"][0]["messageAttributes"] = {"blob": value}
+    assert not SqsDeadLetters(client=client, queue_url=url).keep([letter(event)])
+    [message] = kept(url)
+    assert message["MessageAttributes"]["blob"]["BinaryValue"] == b"\xff\x00"

@@ -7,13 +7,18 @@ import pytest
 
 from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, TenantUnavailable, queue_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
-from constructs_lib.runtime.deadline import InvocationContext
-from constructs_lib.runtime.failures import Unavailable
-from constructs_lib.runtime.idempotency import Guard, unguarded
-from constructs_lib.runtime.queue_consumer import QueuePorts
+from constructs_lib.runtime.effects import Inherent
 from constructs_lib.runtime.records import Record
-from tests.unit.runtime.events import envelope, sqs_event
-from tests.unit.runtime.fakes import FakeContext, FakeTime, MemoryDeadLetters, RecordingWatch
+from tests.unit.runtime.events import ARRIVED, envelope, sqs_event
+from tests.unit.runtime.fakes import (
+    FakeContext,
+    FakeTime,
+    MemoryDeadLetters,
+    MemoryNotes,
+    MemoryOwnQueue,
+    RecordingWatch,
+    queue_ports,
+)
 
 
 @dataclass
@@ -22,15 +27,23 @@ class Consumer:
 
     behaviour: dict[str, Callable[[], object]] = field(default_factory=dict)
     dead_letters: MemoryDeadLetters = field(default_factory=MemoryDeadLetters)
-    guard: Guard = unguarded
+    queue: MemoryOwnQueue = field(default_factory=MemoryOwnQueue)
+    notes: MemoryNotes = field(default_factory=MemoryNotes)
     watch: RecordingWatch = field(default_factory=RecordingWatch)
     time: FakeTime = field(default_factory=FakeTime)
     handled: list[str] = field(default_factory=list)
 
-    def consume(self, *bodies: str) -> BatchResponse:
-        ports = QueuePorts(dead_letters=self.dead_letters, guard=self.guard, watch=self.watch)
-        handle = queue_consumer(self._handle, load=lambda: ports)
-        return handle(sqs_event(bodies), FakeContext(self.time, function_name="process-event"))
+    def consume(self, *bodies: str, deliveries: int = 1) -> BatchResponse:
+        ports = queue_ports(
+            queue=self.queue,
+            dead_letters=self.dead_letters,
+            notes=self.notes,
+            watch=self.watch,
+            now=lambda: ARRIVED + self.time.seconds,
+        )
+        handle = queue_consumer(self._handle, effect=Inherent(), load=lambda: ports)
+        event = sqs_event(bodies, deliveries=deliveries)
+        return handle(event, FakeContext(self.time, function_name="process-event"))
 
     def _handle(self, record: Record) -> None:
         self.handled.append(record.id)
@@ -52,16 +65,58 @@ def failed(*positions: str) -> BatchResponse:
     return {"batchItemFailures": [{"itemIdentifier": position} for position in positions]}
 
 
+@pytest.mark.requirement("MSG-02")
 @pytest.mark.parametrize(
-    "failure", [OSError("reset"), DependencyUnavailable("503"), TenantUnavailable("429", retry_after=1)]
+    ("failure", "metric"),
+    [
+        (OSError("reset"), "MessagesFailed"),
+        (DependencyUnavailable("503"), "MessagesHeld"),
+        (TenantUnavailable("429", retry_after=1), "MessagesHeld"),
+    ],
 )
-def test_only_the_failed_message_of_ten_is_delivered_again(failure: Exception) -> None:
+def test_only_the_failed_message_of_ten_is_delivered_again(failure: Exception, metric: str) -> None:
     """One bad message costs the nine others nothing."""
     consumer = Consumer({"m-4": raising(failure)})
     assert consumer.consume(*batch(10)) == failed("4")
     assert consumer.handled == [f"m-{number}" for number in range(1, 11)]
     assert not consumer.dead_letters.letters
-    assert consumer.watch.published == {"MessagesDone": 9, "MessagesFailed": 1}
+    assert list(consumer.queue.hidden) == ["4"]
+    assert consumer.watch.published == {"MessagesDone": 9, metric: 1}
+
+
+@pytest.mark.requirement("MSG-01")
+def test_failing_message_comes_again_later_each_time_and_its_reason_is_noted() -> None:
+    """Its deliveries are the queue's to count: at the limit the queue moves it, and the note explains it."""
+    consumer = Consumer({"m-1": raising(OSError("token=hush"))})
+    waits = []
+    for deliveries in range(1, 6):
+        assert consumer.consume(*batch(1), deliveries=deliveries) == failed("1")
+        waits.append(consumer.queue.hidden["1"])
+        note = consumer.notes.notes["1"]
+        assert (note.reason, note.deliveries) == ("OSError: token=***", deliveries)
+    assert waits == [5, 10, 20, 40, 80]
+    assert not consumer.queue.again
+    assert not consumer.dead_letters.letters
+
+
+def test_note_that_cannot_be_kept_costs_nothing() -> None:
+    """The log has the reason too."""
+    consumer = Consumer({"m-1": raising(OSError("reset"))}, notes=MemoryNotes(away=True))
+    assert consumer.consume(*batch(2)) == failed("1")
+    assert consumer.watch.published == {"MessagesDone": 1, "MessagesFailed": 1}
+
+
+def test_message_that_waits_for_something_is_held_and_not_failed() -> None:
+    """However often: before its deliveries run out it is sent to the queue again, and this delivery acknowledged."""
+    consumer = Consumer({"m-1": raising(DependencyUnavailable("503", retry_after=60))})
+    for deliveries in (1, 2, 3):
+        assert consumer.consume(*batch(1), deliveries=deliveries) == failed("1")
+        assert consumer.queue.hidden == {"1": 60}
+    assert not consumer.queue.again
+    assert consumer.consume(*batch(1), deliveries=4) == failed()
+    assert consumer.queue.again["1"].seconds == 60
+    assert consumer.watch.published == {"MessagesHeld": 4}
+    assert not consumer.notes.notes
 
 
 def test_batch_without_trouble_is_done() -> None:
@@ -98,7 +153,7 @@ def test_message_that_is_no_envelope_is_dead_at_once(body: str) -> None:
     consumer = Consumer()
     assert consumer.consume(body, *batch(1)) == failed()
     [letter] = consumer.dead_letters.letters
-    assert (letter.arrival.payload, letter.correlation_id) == (body, None)
+    assert (letter.arrival.payload, letter.correlation_id, letter.code) == (body, None, None)
     assert consumer.handled == ["m-1"]
 
 
@@ -120,30 +175,8 @@ def test_messages_there_is_no_time_for_are_handed_back() -> None:
     consumer.behaviour = {"m-1": slow_failure, "m-2": lambda: consumer.time.pass_by(10)}
     assert consumer.consume(*batch(4)) == failed("1", "3", "4")
     assert consumer.handled == ["m-1", "m-2"]
+    assert consumer.queue.hidden == {"1": 5, "3": 0, "4": 0}
     assert consumer.watch.published == {"MessagesDone": 1, "MessagesFailed": 1}
-
-
-def test_message_the_guard_refuses_is_delivered_again() -> None:
-    """A copy that is being worked on elsewhere, or a store that does not answer, means later; never unguarded."""
-
-    def refuse(effect: Callable[[], object], *, message_id: str, context: InvocationContext) -> None:
-        raise Unavailable("another copy of this message is being worked on")
-
-    consumer = Consumer(guard=refuse)
-    assert consumer.consume(*batch(1)) == failed("1")
-    assert not consumer.handled
-    assert not consumer.dead_letters.letters
-
-
-def test_guard_knows_a_message_by_its_envelope() -> None:
-    """A message sent twice has two message ids in the queue and one id in its envelope: that one counts."""
-    seen: list[str] = []
-
-    def note(effect: Callable[[], object], *, message_id: str, context: InvocationContext) -> None:
-        seen.append(message_id)
-
-    Consumer(guard=note).consume(*batch(1), *batch(1))
-    assert seen == ["m-1", "m-1"]
 
 
 def test_payload_is_never_logged() -> None:

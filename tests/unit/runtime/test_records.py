@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from constructs_lib.runtime.envelope import InvalidEnvelopeError
-from constructs_lib.runtime.records import Record, queue_arrivals, stream_arrivals
+from constructs_lib.runtime.records import Record, stream_arrivals
 from tests.unit.runtime.events import (
-    QUEUE_ARN,
     STREAM_ARN,
     TABLE_STREAM_ARN,
     change_record,
@@ -63,14 +62,6 @@ def test_data_that_is_not_base64_is_kept_as_it_is() -> None:
     assert arrival.payload == "?"
     with pytest.raises(InvalidEnvelopeError):
         arrival.read()
-
-
-def test_envelope_in_a_queue_becomes_a_record() -> None:
-    """The position of a message is its message id, which is what a failure is reported by."""
-    [arrival] = queue_arrivals(sqs_event([envelope().to_json()], deliveries=3))
-    assert (arrival.read().id, arrival.read().position) == ("m-1", "1")
-    assert (arrival.source, arrival.deliveries) == (QUEUE_ARN, 3)
-    assert arrival.arrived.isoformat() == "2026-11-21T03:04:05.500000+00:00"
 
 
 def test_change_of_an_item_becomes_a_record() -> None:
@@ -162,5 +153,3 @@ def test_event_of_another_source_is_refused() -> None:
     """A consumer wired to the wrong source fails loudly instead of acknowledging what it cannot read."""
     with pytest.raises(ValueError, match="aws:sqs"):
         stream_arrivals(sqs_event(["x"]))
-    with pytest.raises(ValueError, match="aws:kinesis"):
-        queue_arrivals(kinesis_event(["x"]))

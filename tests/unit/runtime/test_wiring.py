@@ -8,12 +8,15 @@ import boto3
 import pytest
 
 from constructs_lib.runtime import PermanentFailure, TenantUnavailable, queue_consumer, stream_consumer
+from constructs_lib.runtime.effects import Inherent, Items
 from constructs_lib.runtime.records import Record
+from constructs_lib.runtime.settings import SettingError
+from tests.standins.dynamodb import FakeDynamoDB, serve
 from tests.unit.runtime.events import envelope, kinesis_event, sqs_event
 from tests.unit.runtime.fakes import FakeContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -105,39 +108,90 @@ def test_stream_consumer_keeps_its_state_in_the_table(environment: str, monkeypa
     assert len([item for item in items if item["pk"]["S"].startswith("tenant#")]) == 2
 
 
-def test_queue_consumer_works_from_its_environment(environment: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Dead letters, guard, logs and metrics come out of the settings that the construct makes."""
+@pytest.fixture
+def idempotency_store(environment: str, monkeypatch: pytest.MonkeyPatch) -> "Iterator[FakeDynamoDB]":
+    """A DynamoDB that knows PartiQL, which AWS in memory does not."""
+    database = FakeDynamoDB()
+    with serve(database) as service:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", service.url)
+        yield database
+
+
+def test_queue_consumer_works_from_its_environment(
+    environment: str, idempotency_store: "FakeDynamoDB", capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dead letters, memory, logs and metrics come out of the settings that the construct makes."""
     handled: list[str] = []
     handle = queue_consumer(_refuse_second(handled))
     event = sqs_event([envelope(name).to_json() for name in ("m-1", "m-2", "m-1")])
-    assert handle(event, FakeContext()) == {"batchItemFailures": []}
-    assert handled == ["m-1", "m-2"]
-    [letter] = boto3.client("sqs").receive_message(QueueUrl=environment)["Messages"]
-    assert letter["Body"] == envelope("m-2").to_json()
-    *lines, metrics = _output(capsys)
+    for _ in range(2):
+        assert handle(event, FakeContext()) == {"batchItemFailures": []}
+    assert handled == ["m-1", "m-2", "m-2"]
+    letters = boto3.client("sqs").receive_message(QueueUrl=environment, MaxNumberOfMessages=10)["Messages"]
+    assert [letter["Body"] for letter in letters] == [envelope("m-2").to_json()] * 2
+    assert [item["id"]["S"] for item in idempotency_store.items("done")] == ["message#m-1"]
+    first = _output(capsys)[:4]
+    *lines, metrics = first
     assert [(line["message"], line["correlation_id"]) for line in lines] == [
         ("message done", "correlation-of-m-1"),
-        ("message dead-lettered", "correlation-of-m-2"),
         ("message done", "correlation-of-m-1"),
+        ("message dead-lettered", "correlation-of-m-2"),
     ]
-    assert (metrics["MessagesDone"], metrics["MessagesDeadLettered"]) == ([2.0], [1.0])
+    assert (metrics["MessagesDone"], metrics["MessagesRepeated"]) == ([2.0], [1.0])
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
 
 
-def test_queue_consumer_without_a_table_has_no_guard(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard is there only where the construct gave it a table."""
+def test_queue_consumer_notes_failures_and_hides_the_message(
+    environment: str, idempotency_store: "FakeDynamoDB"
+) -> None:
+    """In the idempotency table and on its own queue."""
+    client = boto3.client("sqs")
+    url = client.get_queue_url(QueueName="events")["QueueUrl"]
+    client.send_message(QueueUrl=url, MessageBody=envelope().to_json())
+    [message] = client.receive_message(QueueUrl=url)["Messages"]
+    event = sqs_event([message["Body"]])
+    event["Records"][0]["receiptHandle"] = message["ReceiptHandle"]
+    response = queue_consumer(lambda _: 1 / 0)(event, FakeContext())
+    assert response == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    [note] = [item for item in idempotency_store.items("done") if item["id"]["S"] == "failure#1"]
+    assert note["reason"]["S"] == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("effect", [Items(), Inherent()])
+def test_effects_that_need_no_memory_go_without(
+    environment: str, monkeypatch: pytest.MonkeyPatch, effect: Items | Inherent
+) -> None:
+    """Their own writes know copies of a message."""
     monkeypatch.delenv("RESILIENCE_IDEMPOTENCY_TABLE")
     handled: list[str] = []
-    handle = queue_consumer(lambda record: handled.append(record.id))
-    handle(sqs_event([envelope().to_json()] * 2), FakeContext())
+    handle = queue_consumer(lambda record: handled.append(record.id), effect=effect)
+    for _ in range(2):
+        assert handle(sqs_event([envelope().to_json()]), FakeContext()) == {"batchItemFailures": []}
     assert handled == ["m-1", "m-1"]
 
 
-def test_store_that_does_not_answer_hands_the_message_back(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the guard the handler is not called; the queue delivers again."""
-    monkeypatch.setenv("RESILIENCE_IDEMPOTENCY_TABLE", "no-such-table")
+def test_effect_outside_needs_a_memory(environment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs unguarded because a setting is missing."""
+    monkeypatch.delenv("RESILIENCE_IDEMPOTENCY_TABLE")
+    with pytest.raises(SettingError, match=r"RESILIENCE_IDEMPOTENCY_TABLE is not set.*Inherent\(\)"):
+        queue_consumer(print)(sqs_event([envelope().to_json()]), FakeContext())
+
+
+@pytest.mark.requirement("IDM-10")
+def test_message_is_held_while_the_store_does_not_answer(
+    environment: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The handler is not called; the queue delivers again, and before the last delivery has the message anew."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")
     handled: list[str] = []
     handle = queue_consumer(lambda record: handled.append(record.id))
-    response = handle(sqs_event([envelope().to_json()]), FakeContext())
-    assert response == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    message = envelope().to_json()
+    assert handle(sqs_event([message]), FakeContext()) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert handle(sqs_event([message], deliveries=4), FakeContext()) == {"batchItemFailures": []}
     assert not handled
+    client = boto3.client("sqs")
+    queue = client.get_queue_attributes(
+        QueueUrl=client.get_queue_url(QueueName="events")["QueueUrl"], AttributeNames=["All"]
+    )
+    assert queue["Attributes"]["ApproximateNumberOfMessagesDelayed"] == "1"
+    assert "StoreErrors" in capsys.readouterr().out

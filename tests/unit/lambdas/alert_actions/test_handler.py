@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from constructs_lib.runtime.idempotency import unguarded
-from constructs_lib.runtime.queue_consumer import QueuePorts
 from lambdas.alert_actions.domain import Desk
 from lambdas.alert_actions.handler import make_handler
 from lambdas.shared.alert import AlertRow
@@ -11,7 +9,7 @@ from lambdas.shared.command_streams import CommandStreams
 from lambdas.shared.messages import ActionRequest
 from tests.unit.lambdas.alerting import HERE, MemoryAlerts, MemoryTenants, row
 from tests.unit.runtime.events import envelope, sqs_event
-from tests.unit.runtime.fakes import FakeContext, MemoryDeadLetters, RecordingWatch
+from tests.unit.runtime.fakes import FakeContext, MemoryDeadLetters, queue_ports
 
 
 class Kinesis:
@@ -26,7 +24,7 @@ def run(body: dict[str, Any], *rows: AlertRow, tenant: str = "acme") -> tuple[di
     alerts.put(*rows)
     streams = CommandStreams(Kinesis(), {"slack": "s"})  # type: ignore[arg-type]  # all it uses
     desk = Desk(alerts=alerts, tenants=MemoryTenants(), streams=streams, region=HERE)
-    ports = QueuePorts(dead_letters=letters, guard=unguarded, watch=RecordingWatch())
+    ports = queue_ports(dead_letters=letters)
     event = sqs_event([envelope("x1", key="a1", tenant=tenant, body=body).to_json()])
     answer = make_handler(lambda: desk, load_queue=lambda: ports)(event, FakeContext())
     return dict(answer), [letter.reason for letter in letters.letters]

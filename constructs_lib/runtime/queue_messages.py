@@ -1,0 +1,126 @@
+"""Messages of a queue, and the key by which copies of one are known.
+
+The key is the sender's own, for only the sender knows what is the same message sent twice. It is looked for in this order:
+
+1. the `id` of an envelope, in the body or in the `Message` of an SNS notification in the body;
+2. the message attribute `idempotency_key`;
+3. the `MessageId` of an SNS notification: copies by SNS share it, what was published twice does not;
+4. the `id` of an EventBridge event;
+5. only where it is asked for: the SHA-256 of the body's canonical JSON. Then two messages with the same content are one.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from constructs_lib.runtime.digests import content_hash
+from constructs_lib.runtime.envelope import InvalidEnvelopeError
+from constructs_lib.runtime.records import Arrival, Queued, Record, read_envelope
+
+KEY_ATTRIBUTE = "idempotency_key"
+CORRELATION_ATTRIBUTE = "correlation_id"
+_NO_TENANT = "-"
+
+
+def queue_arrivals(event: Mapping[str, Any], *, key_from_content: bool = False) -> list[Arrival]:
+    """Return the messages of an SQS event.
+
+    Args:
+        event: As Lambda passes it.
+        key_from_content: Whether a message without a key of its sender's is known by its content.
+
+    Raises:
+        ValueError: If the event comes from something else.
+    """
+    for raw in event["Records"]:
+        if raw["eventSource"] != "aws:sqs":
+            raise ValueError(f"a queue consumer reads SQS queues, this event is from {raw['eventSource']!r}")
+    return [_arrival(raw, key_from_content=key_from_content) for raw in event["Records"]]
+
+
+def _arrival(raw: Mapping[str, Any], *, key_from_content: bool) -> Arrival:
+    attributes = raw["attributes"]
+    queued = Queued(
+        receipt=raw["receiptHandle"],
+        group=attributes.get("MessageGroupId"),
+        ordered="SequenceNumber" in attributes,
+        attributes=raw.get("messageAttributes") or {},
+    )
+    arrived = datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1_000, UTC)
+    return Arrival(
+        position=raw["messageId"],
+        name=raw["messageId"],
+        source=raw["eventSourceARN"],
+        arrived=arrived,
+        payload=raw["body"],
+        payload_encoding="utf-8",
+        deliveries=int(attributes["ApproximateReceiveCount"]),
+        queued=queued,
+        read=partial(_read, raw["body"], queued, raw["messageId"], arrived, key_from_content=key_from_content),
+    )
+
+
+def _read(text: str, queued: Queued, position: str, arrived: datetime, *, key_from_content: bool) -> Record:
+    """Return the record of a message.
+
+    Raises:
+        InvalidEnvelopeError: If it is no JSON object, or nothing names it.
+    """
+    body = _json_object(text)
+    if body is None:
+        raise InvalidEnvelopeError("not a message: the body must be a JSON object")
+    if _looks_like_envelope(body):
+        return read_envelope(text, position)
+    published = body.get("Message") if _is_notification(body) else None
+    if isinstance(published, str) and _looks_like_envelope(_json_object(published) or {}):
+        return read_envelope(published, position)
+    key = _key(body, queued)
+    if key is None and key_from_content:
+        key = content_hash(body)
+    if key is None:
+        raise InvalidEnvelopeError(
+            "no idempotency key: the body is neither an envelope nor an SNS notification nor an EventBridge event, and "
+            f"there is no message attribute {KEY_ATTRIBUTE}; send one of them, or let the consumer take a hash of the "
+            "content (key_from_content=True)"
+        )
+    return Record(
+        id=key,
+        key=queued.group if queued.ordered and queued.group else key,
+        tenant=queued.group or _NO_TENANT,
+        body=body,
+        position=position,
+        correlation_id=queued.text(CORRELATION_ATTRIBUTE) or key,
+        created=arrived.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    )
+
+
+def _key(body: Mapping[str, Any], queued: Queued) -> str | None:
+    attribute = queued.text(KEY_ATTRIBUTE)
+    if attribute is not None:
+        return attribute
+    if _is_notification(body):
+        return str(body["MessageId"])
+    # EventBridge user guide, "Events": every event has these; only the bus can set `id`.
+    if all(isinstance(body.get(name), str) and body[name] for name in ("detail-type", "source", "id")):
+        return str(body["id"])
+    return None
+
+
+def _is_notification(body: Mapping[str, Any]) -> bool:
+    # SNS developer guide, "Parsing message formats": what SNS puts into a queue without raw delivery.
+    return body.get("Type") == "Notification" and isinstance(body.get("MessageId"), str) and bool(body["MessageId"])
+
+
+def _looks_like_envelope(body: Mapping[str, Any]) -> bool:
+    return "v" in body and "body" in body
+
+
+def _json_object(text: str) -> Mapping[str, Any] | None:
+    try:
+        body = json.loads(text)
+    # A deeply nested text exhausts the parser's stack: bad input like any other.
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
