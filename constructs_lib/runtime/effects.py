@@ -126,9 +126,14 @@ class Fold:
     Args:
         table: Name of the table.
         key: The item's key, attribute by attribute.
-        apply: Makes the new state of the old one, None at first; called again when another writer was quicker.
+        apply: Makes the new state of the old one, None at first; called again when another writer was quicker. It sees
+            and returns the item's attributes without the key, and without `event_ids` and `event_revision`, which the
+            runtime keeps there.
         then: Messages that follow.
-        remembered: Ids of events the item remembers. Default: 100.
+        remembered: Ids of events the item remembers, 12 bytes for each. Default: 100.
+
+    Raises:
+        ValueError: If *remembered* is below 1.
     """
 
     table: str
@@ -136,6 +141,10 @@ class Fold:
     apply: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]
     then: Sequence[Send] = ()
     remembered: int = 100
+
+    def __post_init__(self) -> None:
+        if self.remembered < 1:
+            raise ValueError(f"remembered must be at least 1, got {self.remembered}; an item knows its copies by it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +154,7 @@ class Replace:
     Args:
         table: Name of the table.
         key: The item's key, attribute by attribute.
-        item: The other attributes. The runtime adds `version` and `event_digest`.
+        item: The other attributes. The runtime adds `event_version` and `event_digest`.
         version: Of this item; the same version with another payload is refused.
         then: Messages that follow.
     """
