@@ -414,6 +414,66 @@ def test_message_that_is_done_while_its_lapsed_claim_is_looked_at_is_not_begun_a
     assert provider.calls == []
 
 
+def crashed(world: World, provider: Provider) -> None:
+    """Have a worker end in the middle of m-1, and let the message come back."""
+    provider.answers["m-1"] = raising(Crash())
+    with pytest.raises(Crash):
+        world.worker().settle([delivery()], provider.call)
+    world.time.pass_by(VISIBILITY_SECONDS)
+
+
+def test_of_two_that_see_one_lapsed_claim_one_takes_it_over() -> None:
+    """The second to replace it finds another token there than the one it saw."""
+    world, provider = World(), Provider()
+    crashed(world, provider)
+    first, second = world.worker(), world.worker()
+    outcomes: list[Outcome] = []
+
+    def overtake(moment: Moment) -> None:
+        if moment.operation == "batch_get_item" and moment.after and not outcomes:
+            outcomes.append(Held("not yet"))
+            outcomes.extend(first.settle([delivery()], lambda _: second_is_held()))
+
+    def second_is_held() -> str:
+        second.faults.crash = lambda _: None
+        assert isinstance(second.settle([delivery()], provider.call)[0], Held)
+        return "first"
+
+    second.faults.crash = overtake
+    assert second.settle([delivery()], provider.call) == [Done("first", repeated=True)]
+    assert outcomes[1:] == [Done("first")]
+
+
+def test_own_copy_is_judged_by_the_newest_state() -> None:
+    """A read that is a second old may not show the claim the write has just met."""
+    world, provider = World(), Provider()
+    world.worker().settle([delivery()], provider.call)
+    worker = world.worker()
+    worker.faults.stale = lambda _: True
+    for deliveries in (1, 2):
+        assert worker.settle([delivery(deliveries=deliveries)], provider.call) == [Done({"call": 1}, repeated=True)]
+
+
+def test_payload_of_a_crashed_attempt_keeps_its_id() -> None:
+    """What began under an id may have had its effect; another payload does not take its place."""
+    world, provider = World(), Provider()
+    crashed(world, provider)
+    [outcome] = world.worker().settle([delivery(text="open sesame")], provider.call)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == PAYLOAD_MISMATCH
+
+
+def test_result_of_a_forgotten_message_is_not_told_for_a_new_one() -> None:
+    """Whoever replaces an item replaces all of it."""
+    world, provider = World(), Provider()
+    worker = world.worker()
+    worker.settle([delivery()], provider.call)
+    world.time.pass_by(REMEMBER_SECONDS + 1)
+    provider.answers["m-1"] = lambda: {1, 2}
+    worker.settle([delivery()], provider.call)
+    assert worker.settle([delivery()], provider.call) == [Done(None, repeated=True)]
+
+
 @pytest.mark.parametrize("concurrency", [2, 7, 50])
 def test_calls_run_side_by_side_up_to_the_set_number(concurrency: int) -> None:
     """As many as are wanted, never more; each is recorded before another begins."""

@@ -133,9 +133,9 @@ class Chaos:
             if actor.killed:
                 # The one call of this worker that was not recorded.
                 self.allowed.update(called[-1:])
-        for line in worker.watch.lines:
-            if "not recorded" in line.message:
-                self.allowed[str(line.fields["record_id"])] += 1
+            for line in worker.watch.lines:
+                if "not recorded" in line.message:
+                    self.allowed[str(line.fields["record_id"])] += 1
         for message, outcome in zip(batch, outcomes, strict=True):
             message.outcomes.append(outcome)
             message.visible = self.world.time.seconds + _HELD_SECONDS
