@@ -112,4 +112,5 @@ def test_a_queue_waits_six_times_as_long_as_its_function_may_run(cdk_app: Assemb
                 checked += 1
                 timeout = resources[function]["Properties"]["Timeout"]
                 assert queue["Properties"]["VisibilityTimeout"] >= VISIBILITY_FACTOR * timeout
-    assert checked == 2 * sum(name.startswith("Alerting-") and name != "Alerting-Global" for name in cdk_app.templates)
+    # Events, the sideline of them, and actions.
+    assert checked == 3 * sum(name.startswith("Alerting-") and name != "Alerting-Global" for name in cdk_app.templates)
