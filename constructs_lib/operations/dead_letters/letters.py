@@ -11,7 +11,7 @@ CRASHED = "unknown: crashed"
 """The reason of a letter about which nobody could write anything: each delivery ended the function."""
 
 # What the consumer adds to a letter, and to a message it had to send again; a message that goes back starts anew.
-_NOTES = frozenset({"reason", "function", "source", "message_id", "deliveries", "correlation_id", "held_since"})
+_NOTES = frozenset({"reason", "code", "function", "source", "message_id", "deliveries", "correlation_id", "held_since"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
