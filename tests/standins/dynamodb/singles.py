@@ -6,6 +6,7 @@ from tests.standins.dynamodb.conditions import read_condition
 from tests.standins.dynamodb.partiql import Statement, read_statement
 from tests.standins.dynamodb.refusals import RefusedError, alone, invalid
 from tests.standins.dynamodb.request import Request, project
+from tests.standins.dynamodb.table import Table
 from tests.standins.dynamodb.tokens import Tokens
 from tests.standins.dynamodb.values import Item, size
 from tests.standins.dynamodb.writes import Write, read_write, statement_write
@@ -63,18 +64,32 @@ def get_item(request: Request) -> dict[str, Any]:
 
 
 def scan(request: Request) -> dict[str, Any]:
-    """Answer Scan, always with everything in one page."""
+    """Answer Scan; without a limit with everything in one page."""
     table, consistent = request.table(), request.get("ConsistentRead", False)
-    items = list(table)
+    items, more = _page(list(table), table, request)
     request.usage.read(table.name, sum(size(item) for item in items), consistent=consistent)
     names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
+    scanned = len(items)
     if expression := request.get("FilterExpression"):
         tokens = Tokens(expression, names=names, values=values)
         condition = read_condition(tokens)
         tokens.end()
         items = [item for item in items if condition.holds(item)]
     shown = [project(item, request.get("ProjectionExpression"), names) for item in items]
-    return {"Items": shown, "Count": len(shown), "ScannedCount": len(table)}
+    return {"Items": shown, "Count": len(shown), "ScannedCount": scanned, **more}
+
+
+def _page(items: list[Item], table: Table, request: Request) -> tuple[list[Item], dict[str, Any]]:
+    """The items of one page, before any filter, and where the next one begins."""
+    # In an order that lasts while items come and go.
+    items = sorted(items, key=lambda item: str(table.place(item)))
+    if start := request.get("ExclusiveStartKey"):
+        items = [item for item in items if str(table.place(item)) > str(table.place(start, alone=True))]
+    limit = request.get("Limit")
+    if limit is None or len(items) < limit:
+        return items, {}
+    # There may be nothing after it: that shows only by the next page.
+    return items[:limit], {"LastEvaluatedKey": {name: items[limit - 1][name] for name in table.key}}
 
 
 def execute_statement(request: Request) -> dict[str, Any]:

@@ -194,11 +194,27 @@ def test_what_is_too_much_or_twice_or_no_key_is_refused(client: Any, operation: 
     assert refused(lambda: getattr(client, operation)(**arguments)) == "ValidationException"
 
 
+def test_a_scan_goes_on_where_its_page_ended(client: Any) -> None:
+    for name in "dacb":
+        client.put_item(TableName="t", Item={**key(name), "n": {"N": "1" if name in "ab" else "2"}})
+    pages, start = [], {}
+    for _ in range(3):
+        page = client.scan(
+            TableName="t", Limit=2, FilterExpression="n < :two", ExpressionAttributeValues={":two": {"N": "2"}}, **start
+        )
+        pages.append([item["id"]["S"] for item in page["Items"]])
+        if "LastEvaluatedKey" not in page:
+            break
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    # The filter comes after the limit, and the last page may be empty.
+    assert pages == [["a", "b"], [], []]
+
+
 def test_arguments_are_checked_as_botocore_does(client: Any) -> None:
     with pytest.raises(ParamValidationError):
         client.put_item(TableName="t", Item={"id": "text"})
-    with pytest.raises(NotImplementedError, match="Limit"):
-        client.scan(TableName="t", Limit=1)
+    with pytest.raises(NotImplementedError, match="Segment"):
+        client.scan(TableName="t", Segment=1, TotalSegments=2)
 
 
 def test_units_are_those_of_dynamodb(client: Any, database: FakeDynamoDB) -> None:
