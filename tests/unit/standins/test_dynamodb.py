@@ -197,7 +197,8 @@ def test_what_is_too_much_or_twice_or_no_key_is_refused(client: Any, operation: 
 def test_a_scan_goes_on_where_its_page_ended(client: Any) -> None:
     for name in "dacb":
         client.put_item(TableName="t", Item={**key(name), "n": {"N": "1" if name in "ab" else "2"}})
-    pages, start = [], {}
+    pages: list[list[str]] = []
+    start: dict[str, Any] = {}
     for _ in range(3):
         page = client.scan(
             TableName="t", Limit=2, FilterExpression="n < :two", ExpressionAttributeValues={":two": {"N": "2"}}, **start
