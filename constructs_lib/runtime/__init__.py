@@ -3,6 +3,7 @@
 Importing this package loads the standard library only; botocore comes with the first consumer made.
 """
 
+from constructs_lib.runtime.answers import answer_once
 from constructs_lib.runtime.effects import Fold, Inherent, Insert, Items, Outside, Replace, Send, Transact
 from constructs_lib.runtime.envelope import Envelope
 from constructs_lib.runtime.failures import DependencyUnavailable, PermanentFailure, TenantUnavailable

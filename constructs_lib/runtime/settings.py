@@ -186,6 +186,37 @@ class QueueSettings:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSettings:
+    """What a function needs to know that answers requests once.
+
+    Args:
+        service: Name of the function's code, the dimension of its metrics.
+        namespace: CloudWatch namespace of the metrics.
+        idempotency: Memory of requests answered.
+    """
+
+    service: str
+    namespace: str
+    idempotency: IdempotencySettings
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingError: If one is missing or makes no sense.
+        """
+        idempotency = IdempotencySettings.from_environment(environment)
+        if idempotency is None:
+            raise SettingError(f"{IDEMPOTENCY_TABLE} is not set; without the table no request can be answered once")
+        return cls(
+            service=_required(environment, SERVICE_NAME),
+            namespace=_required(environment, METRICS_NAMESPACE),
+            idempotency=idempotency,
+        )
+
+
 def _breaker(text: str | None) -> BreakerSettings:
     if not text:
         return BreakerSettings()

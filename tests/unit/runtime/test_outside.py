@@ -427,21 +427,17 @@ def test_of_two_that_see_one_lapsed_claim_one_takes_it_over() -> None:
     world, provider = World(), Provider()
     crashed(world, provider)
     first, second = world.worker(), world.worker()
-    outcomes: list[Outcome] = []
+    wanted = Wanted(record_id="m-1", digest=delivery().digest)
+    taken: list[object] = []
 
     def overtake(moment: Moment) -> None:
-        if moment.operation == "batch_get_item" and moment.after and not outcomes:
-            outcomes.append(Held("not yet"))
-            outcomes.extend(first.settle([delivery()], lambda _: second_is_held()))
-
-    def second_is_held() -> str:
-        second.faults.crash = lambda _: None
-        assert isinstance(second.settle([delivery()], provider.call)[0], Held)
-        return "first"
+        if moment.operation == "batch_get_item" and moment.after and not taken:
+            taken.extend(first.claims.take([wanted], now=first.now, deadline=first.deadline()).values())
 
     second.faults.crash = overtake
-    assert second.settle([delivery()], provider.call) == [Done("first", repeated=True)]
-    assert outcomes[1:] == [Done("first")]
+    assert isinstance(second.settle([delivery()], provider.call)[0], Held)
+    assert isinstance(taken[0], Claim)
+    assert provider.calls == ["m-1"]
 
 
 def test_own_copy_is_judged_by_the_newest_state() -> None:
