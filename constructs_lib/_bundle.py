@@ -1,7 +1,10 @@
 """What goes into a function's asset: its own folder, the shared one, our runtime, and locked packages.
 
 Names inside the asset are the import names used everywhere else, so tests and Lambda run the same code. The
-fingerprint and every byte written depend on names and contents only: not on path, user, clock or interpreter.
+fingerprint and every byte written depend on names and contents only, and on whether this Python is the one functions run
+on: not on path, user or clock.
+
+Our code goes whole, for it is small. The runtime's packages, Powertools, go only to functions whose code imports them.
 """
 
 import hashlib
@@ -9,11 +12,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from constructs_lib import _bytecode
+from constructs_lib._imports import modules_imported
 from constructs_lib._packages import Lock, check_agreement, installed, is_compiled, read_lock
 
 _LIBRARY = Path(__file__).resolve().parent
 _RUNTIME = _LIBRARY / "runtime"
 _OWN_FUNCTIONS = _RUNTIME / "functions"
+
+# The one package of the runtime that handlers import by name; the others of its lock are there for it.
+_POWERTOOLS = "aws_lambda_powertools"
 
 _LEFT_OUT_FOLDERS = {"__pycache__", "tests"}
 _LEFT_OUT_FILES = {"py.typed", "requirements.in", "requirements.txt"}
@@ -39,7 +47,7 @@ class Bundle:
     @property
     def fingerprint(self) -> str:
         """Changes when, and only when, the asset would."""
-        total = hashlib.sha256()
+        total = hashlib.sha256(f"{_bytecode.kind()}\n".encode())
         for name, path in self.files.items():
             total.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         for lock in self.locks:
@@ -64,13 +72,15 @@ class Bundle:
                 _copy(path, target / path.relative_to(folder))
         for name, path in self.files.items():
             _copy(path, target / name)
+        _bytecode.add(target, self.files)
 
 
 def collect(source: Path) -> Bundle:
     """Find everything that belongs to the function in *source*.
 
     Raises:
-        ValueError: If *source* is not such a folder, holds compiled code, or its packages are not pinned.
+        ValueError:
+            If *source* is not such a folder, holds compiled code or no valid Python, or its packages are not pinned.
     """
     source = source.resolve()
     if not source.is_dir():
@@ -87,11 +97,13 @@ def collect(source: Path) -> Bundle:
             raise ValueError(
                 f"source must be pure Python, got the compiled file {name}; one bundle serves every architecture, so remove it"
             )
-    locks = [read_lock(_RUNTIME / "requirements.txt")]
+    module = ".".join((_home(source) / source.name / "handler").parts)
+    locks = []
+    if _POWERTOOLS in modules_imported(module, files):
+        locks.append(read_lock(_RUNTIME / "requirements.txt"))
     if (own := source / "requirements.txt").is_file():
         locks.append(read_lock(own))
-        check_agreement(*locks)
-    module = ".".join((_home(source) / source.name / "handler").parts)
+        check_agreement(locks[0], locks[-1])
     return Bundle(package=source.name, handler=f"{module}.handle", files=files, locks=tuple(locks))
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-# Part of the cache key: what is installed depends on it. Functions run on this Python and architecture on AWS.
-PYTHON = "3.13"
+from constructs_lib import _bytecode
+
+# Part of the cache key, as is the function's Python: what is installed depends on them.
 _LAYOUT = "1"
 
 # In AWS's Python runtime already, with bytecode; a bundled copy would shadow it and slow the cold start.
@@ -44,7 +45,8 @@ class Lock:
     @property
     def fingerprint(self) -> str:
         """Changes when, and only when, other packages would be installed."""
-        return hashlib.sha256("\n".join((_LAYOUT, PYTHON, *self.lines)).encode()).hexdigest()
+        key = (_LAYOUT, _bytecode.PYTHON, *filter(None, (_bytecode.kind(),)), *self.lines)
+        return hashlib.sha256("\n".join(key).encode()).hexdigest()
 
 
 def read_lock(path: Path) -> Lock:
@@ -88,7 +90,7 @@ def check_agreement(first: Lock, second: Lock) -> None:
 
 
 def installed(lock: Lock) -> Path:
-    """Folder with the packages of *lock*, without bytecode and installers' notes. Needs the network only the first time.
+    """Folder with the packages of *lock*, without installers' notes. Needs the network only the first time.
 
     Raises:
         ValueError: If a package holds compiled code.
@@ -105,6 +107,7 @@ def installed(lock: Lock) -> Path:
             _install(lock, Path(work), target)
         _refuse_compiled(lock, target)
         _strip(target)
+        _bytecode.add(target, (path.relative_to(target).as_posix() for path in sorted(target.rglob("*.py"))))
         try:
             target.rename(folder)
         except OSError:
@@ -133,7 +136,7 @@ def _cache() -> Path:
 def _install(lock: Lock, work: Path, target: Path) -> None:
     requirements = work / "requirements.txt"
     requirements.write_text("\n".join(lock.lines) + "\n", encoding="utf-8")
-    command = [*_installer(), "--quiet", "--no-deps", "--only-binary=:all:", "--python-version", PYTHON]
+    command = [*_installer(), "--quiet", "--no-deps", "--only-binary=:all:", "--python-version", _bytecode.PYTHON]
     if "--hash=" in lock.lines[0]:
         command.append("--require-hashes")
     command += ["--target", str(target), "-r", str(requirements)]

@@ -35,9 +35,11 @@ class PythonFunction(lambda_.Function):
 
     *source* holds `handler.py` with a function `handle`. Its parent folder is the import root, so code reads the same
     in a test and on AWS: `lambdas/notify` becomes `lambdas.notify.handler.handle`. Bundled with it are the parent's
-    `__init__.py` and `shared` folder, `constructs_lib.runtime` with its packages, and the packages of a
-    `requirements.txt` in *source*, which must be pinned and pure Python. No Docker is needed. The asset's hash depends
-    on code and locks only; packages are installed once per lock, so a later synth needs no network.
+    `__init__.py` and `shared` folder, `constructs_lib.runtime`, the packages of a `requirements.txt` in *source*, which
+    must be pinned and pure Python, and Powertools if an import statement of that code names it; code that loads it
+    otherwise lists it in its `requirements.txt`. Where synth runs on Python 3.13 too, bytecode goes along and makes the
+    function start faster. No Docker is needed. The asset's hash depends on code, locks and that only; packages are
+    installed once per lock, so a later synth needs no network.
 
     The function runs Python 3.13 on arm64 with X-Ray tracing and JSON logs in a log group of its own. Its role may
     write those logs and traces; everything else takes a grant.

@@ -17,7 +17,8 @@ def code(tmp_path: Path) -> Path:
         (folder / "__init__.py").touch()
     (greet.parent / "__init__.py").touch()
     (greet / "handler.py").write_text(
-        "from code.shared.words import HELLO\n\n\ndef handle(event, context):\n    return HELLO\n"
+        "from aws_lambda_powertools import Logger\n\nfrom code.shared.words import HELLO\n\n\n"
+        "def handle(event, context):\n    return HELLO\n"
     )
     (shared / "words.py").write_text("HELLO = 'hello'\n")
     return greet

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from constructs_lib._bundle import collect
 from tests.support.packages import FakeInstaller
 
+ROOT = Path(__file__).parents[3]
 HASHED = "greeting-words==2.1 --hash=sha256:" + "0" * 64 + "\n"
 
 
@@ -65,6 +68,36 @@ def test_an_asset_holds_the_function_what_it_shares_the_runtime_and_packages(
         "aws_lambda_powertools/__init__.py",
     } <= names
     assert collect(code).handler == "code.greet.handler.handle"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "def handle(event, context):\n    return 1\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from aws_lambda_powertools import Logger\n",
+        "from constructs_lib.runtime import queue_consumer\nhandle = queue_consumer(print)\n",
+        "from constructs_lib.runtime import stream_consumer\nhandle = stream_consumer(print)\n",
+    ],
+)
+def test_powertools_goes_only_where_it_is_imported(
+    handler: str, code: Path, installer: FakeInstaller, tmp_path: Path
+) -> None:
+    """A consumer runs without it, so a function that does not name it starts without it: nothing is even installed."""
+    (code / "handler.py").write_text(handler)
+    assert not [name for name in written(code, tmp_path / "asset") if name.startswith("aws_lambda_powertools")]
+    assert installer.calls == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["import aws_lambda_powertools.metrics", "from aws_lambda_powertools import Logger"]
+)
+def test_powertools_goes_where_shared_code_imports_it(
+    statement: str, code: Path, installer: FakeInstaller, tmp_path: Path
+) -> None:
+    """What the handler imports by way of others counts too, inside of functions as well."""
+    (code / "handler.py").write_text("from ..shared import words\n\n\ndef handle(event, context): ...\n")
+    (code.parent / "shared" / "words.py").write_text(f"def speak():\n    {statement}\n")
+    assert "aws_lambda_powertools/__init__.py" in written(code, tmp_path / "asset")
 
 
 def test_an_asset_holds_nothing_else(code: Path, installer: FakeInstaller, tmp_path: Path) -> None:
@@ -127,6 +160,99 @@ def test_only_what_a_function_uses_changes_its_hash(code: Path) -> None:
     locked = collect(code).fingerprint
     (code / "requirements.txt").write_text("# why we need it\ngreeting-words==2.1  # and this\n\n")
     assert collect(code).fingerprint == locked
+
+
+BUILD = """
+import hashlib, os, sys
+from pathlib import Path
+from constructs_lib import _bytecode
+from constructs_lib._bundle import collect
+os.umask(int(sys.argv[3], 8))
+if sys.argv[4]:
+    _bytecode.PYTHON = sys.argv[4]
+bundle = collect(Path(sys.argv[1]))
+target = Path(sys.argv[2])
+target.mkdir()
+bundle.write(target)
+print(bundle.fingerprint)
+for path in sorted(path for path in target.rglob("*") if path.is_file()):
+    print(path.relative_to(target), oct(path.stat().st_mode), hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+HERE = ".".join(map(str, sys.version_info[:2]))
+
+
+@pytest.mark.requirement("LIB-02")
+@pytest.mark.parametrize("python", ["", HERE], ids=["without bytecode", "with bytecode"])
+def test_another_user_elsewhere_builds_the_same_asset(
+    python: str, code: Path, installer: FakeInstaller, tmp_path: Path
+) -> None:
+    """Tree, home, umask, Python's own settings and the order of its sets differ; hash, names, modes and bytes do not."""
+    copy = copy_elsewhere(code, tmp_path / "home" / "someone")
+
+    def build(source: Path, name: str, umask: str, **environment: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", BUILD, str(source), str(tmp_path / name), umask, python],
+            env={
+                "PATH": os.environ["PATH"],
+                "UV": os.environ["UV"],
+                "HOME": str(tmp_path / f"home of {name}"),
+                **environment,
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    one = build(code, "one", "022", PYTHONHASHSEED="1")
+    other = build(copy, "other", "077", PYTHONHASHSEED="2", PYTHONDONTWRITEBYTECODE="1")
+    assert one == other
+    assert len(one) > 60
+    assert any(".pyc" in line for line in one) == bool(python)
+
+
+def test_bytecode_goes_along_where_this_python_is_the_functions(
+    code: Path, installer: FakeInstaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function starts from it though its sources have another date there, and its tracebacks name where they are."""
+    without = collect(code).fingerprint
+    monkeypatch.setattr("constructs_lib._bytecode.PYTHON", HERE)
+    (code / "handler.py").write_text("from aws_lambda_powertools import version\n\n\ndef handle(*_):\n    1 / 0\n")
+    names = written(code, tmp_path / "asset").keys()
+
+    tag = sys.implementation.cache_tag
+    assert {
+        f"code/greet/__pycache__/handler.{tag}.pyc",
+        f"constructs_lib/runtime/__pycache__/envelope.{tag}.pyc",
+        f"aws_lambda_powertools/__pycache__/__init__.{tag}.pyc",
+    } <= names
+    assert collect(code).fingerprint != without
+    for path in (tmp_path / "asset").rglob("*.py"):
+        os.utime(path, (1, 1))
+    (tmp_path / "asset" / "code" / "greet" / "handler.py").write_text("raise SystemExit('compiled anew')")
+    program = "import code.greet.handler as made; print(made.handle.__code__.co_filename); made.handle()"
+    run = [sys.executable, "-c", program]
+    done = subprocess.run(run, env={"PYTHONPATH": str(tmp_path / "asset")}, capture_output=True, text=True, check=False)
+    assert "ZeroDivisionError" in done.stderr
+    pyc = (tmp_path / "asset" / f"code/greet/__pycache__/handler.{tag}.pyc").read_bytes()
+    assert b"/var/task/code/greet/handler.py" in pyc
+    assert str(tmp_path).encode() not in pyc
+
+
+def test_no_bytecode_goes_to_another_python(
+    code: Path, installer: FakeInstaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be dead weight there."""
+    monkeypatch.setattr("constructs_lib._bytecode.PYTHON", "3.99")
+    assert not [name for name in written(code, tmp_path / "asset") if name.endswith(".pyc")]
+
+
+def test_code_that_is_no_python_is_refused(code: Path) -> None:
+    """The error names file and line, long before a function fails to start."""
+    (code / "handler.py").write_text("import os\ndef handle(:\n")
+    with pytest.raises(ValueError, match=r"source must be valid Python, got .*handler\.py, line 2"):
+        collect(code)
 
 
 def test_packages_are_fetched_once(
