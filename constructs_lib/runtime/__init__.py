@@ -27,6 +27,7 @@ __all__ = [
     "TenantThrottle",
     "TenantUnavailable",
     "Transact",
+    "answer_once",
     "queue_consumer",
     "stream_consumer",
 ]
