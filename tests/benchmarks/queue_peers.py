@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
     IdempotencyConfig,
+    idempotent,
     idempotent_function,
 )
 
@@ -46,6 +47,22 @@ def powertools(
             processor=processor,
             context=context,
         )
+
+    return handle
+
+
+def powertools_answer(work: Callable[[Any], object], client: Any) -> Callable[[Any, Any], object]:
+    """A Lambda handler that does *work* once per `id` of its event.
+
+    Args:
+        work: Called with the event.
+        client: DynamoDB client of the table where Powertools keeps what is done.
+    """
+    store = DynamoDBPersistenceLayer(table_name=TABLE, boto3_client=client)
+
+    @idempotent(persistence_store=store, config=IdempotencyConfig(event_key_jmespath="id"))
+    def handle(event: Any, context: Any) -> object:
+        return work(event)
 
     return handle
 
