@@ -27,9 +27,13 @@ and as gauges (the newest value of an invocation; statistic: maximum or minimum)
 
 With the one dimension `service`, from queues, as counts:
 
-* `MessagesDone`: handled, or known to be done already;
+* `MessagesDone`: handled, or known to be done already; `MessagesRepeated`: those of them that were copies;
+* `MessagesHeld`: waiting for something that is away, counted again on every delivery;
 * `MessagesFailed`: to be delivered again because something failed;
-* `MessagesDeadLettered`: given up and kept.
+* `MessagesDeadLettered`: given up and kept; `PayloadMismatches`: because their key came with another payload before;
+* `StoreErrors`: messages for which the idempotency store did not answer; `ClaimsLost`: messages that another worker took
+  over meanwhile;
+* `SendsFailed`: messages that follow from a record and were not confirmed.
 """
 
 from contextlib import AbstractContextManager

@@ -12,6 +12,7 @@ from constructs_lib.runtime.outcomes import (
     Done,
     Effect,
     Failed,
+    Held,
     NotBegun,
     Outcome,
     Refused,
@@ -20,6 +21,9 @@ from constructs_lib.runtime.outcomes import (
 )
 from constructs_lib.runtime.queue_conclusion import Conclusion, Settled
 from constructs_lib.runtime.records import Arrival, Record
+
+# Whose payload the id belongs to is known once one of them is done.
+_RIVAL = Held("another message has its id and another payload, and is not done yet")
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ class QueueBatch:
         for index, record in records.items():
             digest, outcome = self._known[record.id]
             if digest != digests[index]:
-                outcomes[index] = mismatch(record.id)
+                outcomes[index] = mismatch(record.id) if isinstance(outcome, Done) else _RIVAL
             elif isinstance(outcome, Done) and firsts.get(record.id) != index:
                 outcomes[index] = Done(outcome.result, repeated=True)
             else:

@@ -76,10 +76,15 @@ class Holds:
                     f"held for longer than {self.retention_seconds:.0f} seconds, the queue's retention: {reason}"
                 )
             since = int(now) if since is None else since
-        # One delivery is left unused: the function may end before the message is sent again.
-        if lasts and arrival.deliveries < self.max_receive_count - 1:
+        if lasts and arrival.deliveries < self.max_receive_count - self._spare:
             return Hide(seconds)
         return SendAgain(seconds, since)
+
+    @property
+    def _spare(self) -> int:
+        # Deliveries also go by when the function ends early, when Lambda has no room for it, and when the queue does not
+        # take the message again: none of these may be the last.
+        return max(1, self.max_receive_count // 2)
 
     @property
     def _margin(self) -> float:

@@ -94,6 +94,14 @@ def test_a_copy_with_another_payload_is_refused_by_its_code() -> None:
     assert line.fields["code"] == "IDM_PAYLOAD_MISMATCH"
 
 
+@pytest.mark.parametrize("outcome", [Held("away"), Failed("broken"), NotBegun(), Refused("no")])
+def test_whose_payload_an_id_belongs_to_is_open_until_one_is_done(outcome: Outcome) -> None:
+    """The other waits: were it refused now and the first given up later, neither would have had its effect."""
+    world = World(Scripted({"a": outcome}))
+    assert "2" in world.consume([*messages("a"), envelope("a", body={}).to_json()])
+    assert "PayloadMismatches" not in world.watch.published
+
+
 @pytest.mark.requirement("IDM-06")
 @pytest.mark.parametrize("fields", [{"key": "k"}, {"tenant": "t"}, {"body": {}}])
 def test_body_key_and_tenant_make_the_payload(fields: dict[str, Any]) -> None:

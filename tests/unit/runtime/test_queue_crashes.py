@@ -8,7 +8,7 @@ import pytest
 
 from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, queue_consumer
 from constructs_lib.runtime.dead_letters import SqsDeadLetters
-from constructs_lib.runtime.outcomes import Delivery, Done, Held, Outcome, Returned, Work, mismatch
+from constructs_lib.runtime.outcomes import Delivery, Done, Held, NotBegun, Outcome, Returned, Work, mismatch
 from constructs_lib.runtime.own_queue import SqsOwnQueue
 from constructs_lib.runtime.records import Record
 from tests.unit.runtime.events import envelope
@@ -31,6 +31,8 @@ class OnceInMemory:
     def _settle(self, delivery: Delivery, work: Work) -> Outcome:
         if self.away:
             return Held("the store does not answer")
+        if not work.deadline.leaves_time():
+            return NotBegun()
         seen = self.digests.get(delivery.record.id)
         if seen is not None:
             return Done(repeated=True) if seen == delivery.digest else mismatch(delivery.record.id)
@@ -199,7 +201,7 @@ def test_groups_of_a_fifo_queue_keep_their_order_through_holds_and_crashes() -> 
     for moment in range(1, moments + 1):
         world, _ = fifo_run(moment)
         for group in "ab":
-            assert [name for name in world.effects if name[0] == group] == [f"{group}{number}" for number in range(4)]
+            assert [name for name in world.effects if name[0] == group] == [f"{group}{number}" for number in range(3)]
         assert not world.dead.messages
 
 
@@ -221,7 +223,7 @@ def fifo_run(crash_at: int | None) -> tuple[World, int]:
             raise Crash
 
     world.sqs.watch = moment
-    for number in range(4):
+    for number in range(3):
         world.send(f"a{number}", group="a")
         world.send(f"b{number}", group="b")
     world.pass_until_empty()

@@ -187,7 +187,7 @@ def test_message_is_held_while_the_store_does_not_answer(
     handle = queue_consumer(lambda record: handled.append(record.id))
     message = envelope().to_json()
     assert handle(sqs_event([message]), FakeContext()) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
-    assert handle(sqs_event([message], deliveries=4), FakeContext()) == {"batchItemFailures": []}
+    assert handle(sqs_event([message], deliveries=3), FakeContext()) == {"batchItemFailures": []}
     assert not handled
     client = boto3.client("sqs")
     queue = client.get_queue_attributes(
