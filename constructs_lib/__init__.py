@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from constructs_lib.global_table import GlobalTable
     from constructs_lib.idempotency_store import StronglyConsistentStore
     from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
+    from constructs_lib.idempotent_stream_consumer import IdempotentStreamConsumer, StreamSource
     from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
     from constructs_lib.multi_region_api import MultiRegionApi
     from constructs_lib.python_function import PythonFunction
@@ -30,6 +31,7 @@ __all__ = [
     "FanOut",
     "GlobalTable",
     "IdempotentConsumer",
+    "IdempotentStreamConsumer",
     "IsolatedDependencyStream",
     "MessageQueue",
     "MultiRegionApi",
@@ -37,6 +39,7 @@ __all__ = [
     "SagaStateMachine",
     "SagaStep",
     "StreamCapacity",
+    "StreamSource",
     "StronglyConsistentStore",
     "TenantThrottle",
 ]
@@ -48,6 +51,7 @@ _HOMES = {
     "FanOut": "fan_out",
     "GlobalTable": "global_table",
     "IdempotentConsumer": "idempotent_consumer",
+    "IdempotentStreamConsumer": "idempotent_stream_consumer",
     "IsolatedDependencyStream": "isolated_dependency_stream",
     "MessageQueue": "idempotent_consumer",
     "MultiRegionApi": "multi_region_api",
@@ -55,6 +59,7 @@ _HOMES = {
     "SagaStateMachine": "saga_state_machine",
     "SagaStep": "saga_state_machine",
     "StreamCapacity": "isolated_dependency_stream",
+    "StreamSource": "idempotent_stream_consumer",
     "StronglyConsistentStore": "idempotency_store",
     "TenantThrottle": "tenant_throttle",
 }

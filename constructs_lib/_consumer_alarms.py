@@ -6,6 +6,7 @@ from constructs import Construct
 
 from constructs_lib._consumer_metrics import ConsumerMetrics
 from constructs_lib._consumer_queue import LONGEST_RETENTION
+from constructs_lib._effect_metrics import effect_alarms
 
 _QUARTER = Duration.minutes(15)
 # Longer than a message is ever put off at once, so that one that waits for long is seen in every period.
@@ -51,18 +52,11 @@ class ConsumerAlarms:
                 "messages are not acknowledged.",
                 threshold=_MANY_REPEATED_PERCENT,
             ),
-            self._alarm(
-                "MismatchAlarm",
-                metrics.mismatches,
-                "a message has the id of another one and says something else; it is a dead letter.",
-            ),
-            self._alarm(
-                "StoreErrorsAlarm",
-                metrics.store_errors,
-                "the idempotency store does not answer; messages wait.",
-                # One that did not answer once was asked again.
-                periods=3,
-                of_them=2,
+            *effect_alarms(
+                scope,
+                mismatches=metrics.mismatches,
+                store_errors=metrics.store_errors,
+                kept="it is a dead letter",
             ),
             self._alarm(
                 "HeldAlarm",
@@ -95,7 +89,6 @@ class ConsumerAlarms:
         *,
         threshold: float = 1,
         periods: int = 1,
-        of_them: int | None = None,
     ) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             self._scope,
@@ -104,7 +97,6 @@ class ConsumerAlarms:
             alarm_description=f"{self._scope.node.id}: {what}",
             threshold=threshold,
             evaluation_periods=periods,
-            datapoints_to_alarm=of_them,
             comparison_operator=_AT_LEAST,
             treat_missing_data=_NOTHING_HAPPENED,
         )

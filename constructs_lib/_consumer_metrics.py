@@ -1,13 +1,9 @@
 """What CloudWatch knows of one consumer of messages: metrics of SQS, and of the runtime."""
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sqs as sqs
 
-from constructs_lib import _environment as environment_names
-
-# What metrics are summed up over, unless an alarm asks for something else.
-PERIOD = Duration.minutes(5)
+from constructs_lib._effect_metrics import PERIOD, counted
 
 
 class ConsumerMetrics:
@@ -40,26 +36,16 @@ class ConsumerMetrics:
         self.backlog = queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
         self.backlog_age = _age(queue)
         self.sideline_age = _age(sideline) if sideline else None
-        self.done = _counted("MessagesDone", service)
-        self.repeated = _counted("MessagesRepeated", service)
-        self.held = _counted("MessagesHeld", service)
-        self.failed = _counted("MessagesFailed", service)
-        self.dead_lettered = _counted("MessagesDeadLettered", service)
-        self.mismatches = _counted("PayloadMismatches", service)
-        self.store_errors = _counted("StoreErrors", service)
-        self.sends_failed = _counted("SendsFailed", service)
+        of_service = {"service": service}
+        self.done = counted("MessagesDone", of_service)
+        self.repeated = counted("MessagesRepeated", of_service)
+        self.held = counted("MessagesHeld", of_service)
+        self.failed = counted("MessagesFailed", of_service)
+        self.dead_lettered = counted("MessagesDeadLettered", of_service)
+        self.mismatches = counted("PayloadMismatches", of_service)
+        self.store_errors = counted("StoreErrors", of_service)
+        self.sends_failed = counted("SendsFailed", of_service)
 
 
 def _age(queue: sqs.IQueue) -> cloudwatch.Metric:
     return queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum")
-
-
-def _counted(name: str, service: str) -> cloudwatch.Metric:
-    """A count of the runtime."""
-    return cloudwatch.Metric(
-        namespace=environment_names.NAMESPACE,
-        metric_name=name,
-        dimensions_map={"service": service},
-        period=PERIOD,
-        statistic="Sum",
-    )

@@ -26,9 +26,18 @@ def let_consume(consumer: lambda_.Function, stream: kinesis.IStream, bucket: s3.
 
     Lambda polls and exports in the consumer's name.
     """
+    return let_poll(consumer, stream).combine(let_keep(consumer, bucket))
+
+
+def let_poll(consumer: lambda_.Function, stream: kinesis.IStream) -> iam.Grant:
+    """Let Lambda poll the stream in the name of *consumer*."""
+    return _grant(consumer, _POLL, stream.stream_arn)
+
+
+def let_keep(consumer: lambda_.Function, bucket: s3.IBucket) -> iam.Grant:
+    """Let *consumer* put failures into the bucket, and read there what is parked."""
     return (
-        _grant(consumer, _POLL, stream.stream_arn)
-        .combine(_in_bucket(consumer, bucket, ["s3:PutObject"], "*"))
+        _in_bucket(consumer, bucket, ["s3:PutObject"], "*")
         .combine(_in_bucket(consumer, bucket, ["s3:GetObject"], f"{PARKED}*"))
         .combine(_grant(consumer, ["s3:ListBucket"], bucket.bucket_arn, conditions=_own_account(bucket)))
     )

@@ -18,6 +18,7 @@ from aws_cdk import aws_sqs as sqs
 import constructs_lib.runtime
 from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
 from constructs_lib.runtime import queue_wiring
+from constructs_lib.runtime.effects import Inherent
 from tests.support.cloudwatch import Metric, Point, embedded, published_by, state
 from tests.support.functions import consumer, source_folder
 from tests.support.synthesis import new_stack, resources
@@ -112,7 +113,7 @@ def publish(
         if name in AWS_METRICS:
             return by_aws(name, part)
         assert runtime[name] == "Count"
-        watch = queue_wiring.from_environment().watch
+        watch = queue_wiring.from_environment(Inherent())().watch
         capsys.readouterr()
         watch.count(name, int(value))
         watch.flush()
