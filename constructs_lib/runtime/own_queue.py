@@ -25,25 +25,40 @@ class OwnQueue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqsOwnQueue:
-    """An SQS queue.
+    """An SQS queue, and the sideline beside it.
 
     Args:
         client: SQS client.
         queue_url: The queue.
+        sideline_url: The sideline; None where there is none. What came from there stays there.
     """
 
     client: "SQSClient"
     queue_url: str
+    sideline_url: str | None = None
 
     def send_again(self, messages: Sequence[tuple[Arrival, SendAgain]]) -> Mapping[int, str]:
         """Send each to the queue again; return why, by index, for those of which that is not confirmed."""
-        return send_all(self.client, self.queue_url, [_again(arrival, how) for arrival, how in messages])
+        return send_all(
+            self.client,
+            self._url([arrival for arrival, _ in messages]),
+            [_again(arrival, how) for arrival, how in messages],
+        )
 
     def hide(self, messages: Sequence[tuple[Arrival, int]]) -> Mapping[int, str]:
         """Have each appear again after so many seconds; return why, by index, for those not confirmed."""
         return change_visibility(
-            self.client, self.queue_url, [(arrival.queued.receipt, seconds) for arrival, seconds in messages]
+            self.client,
+            self._url([arrival for arrival, _ in messages]),
+            [(arrival.queued.receipt, seconds) for arrival, seconds in messages],
         )
+
+    def _url(self, arrivals: Sequence[Arrival]) -> str:
+        """Where they came from: Lambda never puts messages of two queues into one batch."""
+        names = {arrival.source.rpartition(":")[2] for arrival in arrivals}
+        if self.sideline_url is not None and self.sideline_url.rpartition("/")[2] in names:
+            return self.sideline_url
+        return self.queue_url
 
 
 def _again(arrival: Arrival, how: SendAgain) -> dict[str, Any]:

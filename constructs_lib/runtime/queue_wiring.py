@@ -25,7 +25,7 @@ def from_environment(effect: AnyEffect) -> Callable[[], QueuePorts]:
         store = settings.idempotency
         sqs = client("sqs")
         return QueuePorts(
-            queue=SqsOwnQueue(client=sqs, queue_url=settings.queue_url),
+            queue=SqsOwnQueue(client=sqs, queue_url=settings.queue_url, sideline_url=settings.sideline_queue_url),
             dead_letters=SqsDeadLetters(client=sqs, queue_url=settings.dead_letter_queue_url),
             notes=TableNotes(client=client("dynamodb"), table=store.table) if store else NoNotes(),
             holds=Holds(

@@ -1,6 +1,7 @@
 """The consumer's own queue, over SQS in memory."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -82,3 +83,19 @@ def test_hidden_message_appears_again_when_it_was_told_to(aws: None) -> None:
     assert not queue.hide([(one, 0) for one in arrivals])
     assert len(receive(client, url)) == 10
     assert list(queue.hide([(arrivals[0], 0), (arrival(), 0)])) == [1]
+
+
+def test_what_came_from_the_sideline_stays_there(aws: None) -> None:
+    """A receipt is worth nothing at another queue, and a flood that was taken aside must not come back by itself."""
+    client, url, _ = own_queue()
+    sideline = client.create_queue(QueueName="events-sideline", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+    queue = SqsOwnQueue(client=client, queue_url=url, sideline_url=sideline)
+    aside = replace(arrival(), source="arn:aws:sqs:eu-west-1:123456789012:events-sideline")
+    assert not queue.send_again([(aside, SendAgain(0, None))])
+    assert receive(client, url) == []
+    [message] = receive(client, sideline)
+    held = replace(aside, queued=replace(aside.queued, receipt=message["ReceiptHandle"]))
+    assert not queue.hide([(held, 900)])
+    assert receive(client, sideline) == []
+    assert not queue.send_again([(arrival(), SendAgain(0, None))])
+    assert len(receive(client, url)) == 1
