@@ -37,11 +37,11 @@ class Tenants(Protocol):
         """The tenant, or None when there is none of that id."""
 
 
-class Streams(Protocol):
-    """Port to the providers' streams."""
+class Messages(Protocol):
+    """Port to the providers."""
 
-    def send(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> None:
-        """Store *command* on the stream of its provider."""
+    def message(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> object:
+        """The message that brings *command* to its provider once it is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +51,17 @@ class Desk:
     Args:
         alerts: What is known of alerts.
         tenants: Where a tenant's alerts are shown.
-        streams: The way there.
+        messages: Makes what is sent there.
         region: Whose rows may be written here.
     """
 
     alerts: Alerts
     tenants: Tenants
-    streams: Streams
+    messages: Messages
     region: str
 
-    def act(self, request: ActionRequest, *, tenant: str, correlation_id: str) -> None:
-        """Apply *request* and have the message show it; a request that came before only has the message shown again.
+    def act(self, request: ActionRequest, *, tenant: str, correlation_id: str) -> object:
+        """Apply *request* and return what must be sent to show it: also for a request that came before.
 
         Raises:
             UnknownAlertError: There is nothing to act on yet.
@@ -73,7 +73,7 @@ class Desk:
             raise RefusedError(f"there is no tenant {tenant}")
         alert = self._apply(request, tenant)
         command = DeliveryCommand(alert_id=alert.alert_id, min_version=alert.version, level=1, target=home.channel)
-        self.streams.send(command, provider=home.provider, tenant=tenant, correlation_id=correlation_id)
+        return self.messages.message(command, provider=home.provider, tenant=tenant, correlation_id=correlation_id)
 
     def _apply(self, request: ActionRequest, tenant: str) -> Alert:
         for attempt in range(1, MOST_ATTEMPTS + 1):

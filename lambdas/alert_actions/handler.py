@@ -13,7 +13,7 @@ from lambdas.alert_actions.domain import Desk, RefusedError, UnknownAlertError
 from lambdas.alert_actions.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
-from lambdas.shared.command_streams import CommandStreams, UnknownProviderError
+from lambdas.shared.command_streams import CommandMessages, UnknownProviderError
 from lambdas.shared.messages import ActionRequest, MalformedMessageError
 from lambdas.shared.tenants import TenantRepository
 
@@ -25,7 +25,7 @@ def from_environment() -> Desk:
     return Desk(
         alerts=AlertRepository(tables, settings.alerts_table, settings.region),
         tenants=TenantRepository(tables, settings.tenants_table),
-        streams=CommandStreams(client("kinesis", CONFIG), settings.streams),
+        messages=CommandMessages(settings.streams),
         region=settings.region,
     )
 
@@ -36,10 +36,10 @@ def make_handler(
     """Build the handler; *load* and *load_queue* run on the first event, never on import."""
     desk = cache(load)
 
-    def act(record: Record) -> None:
+    def act(record: Record) -> object:
         try:
             request = ActionRequest.from_body(record.body)
-            desk().act(request, tenant=record.tenant, correlation_id=record.correlation_id)
+            return desk().act(request, tenant=record.tenant, correlation_id=record.correlation_id)
         except MalformedMessageError as error:
             raise PermanentFailure(f"not an action request: {error}") from error
         except (RefusedError, UnknownProviderError) as error:

@@ -15,7 +15,7 @@ from lambdas.escalation.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
 from lambdas.shared.codes import Code, coded_log
-from lambdas.shared.command_streams import CommandStreams, UnknownProviderError
+from lambdas.shared.command_streams import CommandMessages, CommandStreams, UnknownProviderError
 from lambdas.shared.task_tokens import StepFunctionsTasks
 from lambdas.shared.tenants import TenantRepository
 
@@ -42,7 +42,7 @@ def from_environment() -> Ports:
         escalation=Escalation(
             alerts=AlertRepository(tables, settings.alerts_table, settings.region),
             tenants=TenantRepository(tables, settings.tenants_table),
-            streams=CommandStreams(client("kinesis", CONFIG), settings.streams),
+            streams=CommandStreams(client("kinesis", CONFIG), CommandMessages(settings.streams)),
             tasks=StepFunctionsTasks(client("stepfunctions", CONFIG), coded_log(logger)),
             outcomes=OperatorOutcomes(logger, service=settings.service, namespace=settings.namespace),
         ),

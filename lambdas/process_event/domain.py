@@ -1,7 +1,8 @@
 """From an accepted event to an alert and the messages that follow from it.
 
 Everything here may run twice for one event: what is stored knows its copies, and what is sent is harmless to send again.
-An event is done only when its alert is stored and all that follows from it is out.
+An event is done only when its alert is stored and all that follows from it is out: what is returned here is sent by the
+consumer, for a whole batch at a time.
 """
 
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ class RawEvents(Protocol):
 class Commands(Protocol):
     """Port: the way to the providers."""
 
-    def send(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> None:
-        """Return once *command* is stored on the provider's stream."""
+    def message(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> object:
+        """The message that brings *command* to its provider once it is sent."""
 
 
 class Escalations(Protocol):
@@ -70,8 +71,8 @@ class Processor:
     escalations: Escalations
     log: Log
 
-    def process(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str) -> None:
-        """Do everything that follows from *event*.
+    def process(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str) -> object:
+        """Do what follows from *event*; return the message that must be sent for it, None if nothing is shown.
 
         Raises:
             RejectedEventError: It can never be done.
@@ -98,10 +99,10 @@ class Processor:
         )
         if joined is None:
             self.log(Code.EVT_NOTHING_TO_CLOSE, tenant=tenant, event_id=event_id)
-            return
-        self._follow_up(joined, home, event_id, correlation_id)
+            return None
+        return self._follow_up(joined, home, event_id, correlation_id)
 
-    def _follow_up(self, joined: Joined, home: Tenant, event_id: str, correlation_id: str) -> None:
+    def _follow_up(self, joined: Joined, home: Tenant, event_id: str, correlation_id: str) -> object:
         alert = joined.alert
         self.log(
             Code.EVT_REPEATED if joined.repeated else Code.EVT_JOINED,
@@ -110,7 +111,7 @@ class Processor:
             alert_id=alert.alert_id,
             version=alert.version,
         )
-        self.commands.send(
+        message = self.commands.message(
             DeliveryCommand(alert_id=alert.alert_id, min_version=alert.version, level=1, target=home.channel),
             provider=home.provider,
             tenant=home.tenant,
@@ -122,6 +123,7 @@ class Processor:
             and self.escalations.start(alert.alert_id, tenant=home.tenant, correlation_id=alert.correlation_id)
         ):
             self.log(Code.ESC_STARTED, tenant=home.tenant, alert_id=alert.alert_id)
+        return message
 
 
 def _asks_for_people(joined: Joined) -> bool:

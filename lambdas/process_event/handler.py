@@ -18,7 +18,7 @@ from lambdas.process_event.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
 from lambdas.shared.codes import Code, coded_log
-from lambdas.shared.command_streams import CommandStreams, UnknownProviderError
+from lambdas.shared.command_streams import CommandMessages, UnknownProviderError
 from lambdas.shared.messages import MalformedMessageError, ReceivedEvent
 from lambdas.shared.raw_events import RawEventRepository
 from lambdas.shared.tenants import TenantRepository
@@ -34,7 +34,7 @@ def from_environment() -> Processor:
             alerts=AlertRepository(tables, settings.alerts_table, settings.region), pause=pause_at_random
         ),
         raw_events=RawEventRepository(tables, settings.alerts_table, settings.region),
-        commands=CommandStreams(client("kinesis", CONFIG), settings.streams),
+        commands=CommandMessages(settings.streams),
         escalations=EscalationWorkflow(client("stepfunctions", CONFIG), settings.escalation_arn),
         log=coded_log(Logger()),
     )
@@ -46,11 +46,11 @@ def make_handler(
     """Build the handler; *load* and *load_queue* run on the first event, never on import."""
     processor = cache(load)
 
-    def handle_message(record: Record) -> None:
+    def handle_message(record: Record) -> object:
         ready = processor()
         try:
             event = ReceivedEvent.from_body(record.body)
-            ready.process(event, event_id=record.id, tenant=record.tenant, correlation_id=record.correlation_id)
+            return ready.process(event, event_id=record.id, tenant=record.tenant, correlation_id=record.correlation_id)
         except (MalformedMessageError, RejectedEventError, UnknownProviderError) as error:
             ready.log(Code.EVT_REJECTED, tenant=record.tenant, event_id=record.id, reason=str(error))
             raise PermanentFailure(str(error)) from error

@@ -1,9 +1,10 @@
-"""Sending delivery commands: the one place that knows which stream belongs to which provider."""
+"""Delivery commands on their way: the one place that knows which stream belongs to which provider."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from constructs_lib.runtime.envelope import Envelope
+from constructs_lib.runtime import Envelope, Send
 from lambdas.shared import timestamps
 from lambdas.shared.messages import DeliveryCommand
 
@@ -15,28 +16,25 @@ class UnknownProviderError(ValueError):
     """A tenant names a provider for which no stream exists."""
 
 
-class CommandStreams:
-    """Puts each command on the stream of its provider and returns once it is stored there.
+@dataclass(frozen=True, slots=True)
+class CommandMessages:
+    """Makes messages of commands, for a consumer that sends what its handler returns.
 
     Args:
-        client: Kinesis client of this region.
         streams: Stream name by provider.
     """
 
-    def __init__(self, client: "KinesisClient", streams: Mapping[str, str]) -> None:
-        self._client = client
-        self._streams = streams
+    streams: Mapping[str, str]
 
-    def send(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> None:
-        """Store *command*; a command sent twice is harmless, one not sent is an alert nobody sees.
+    def message(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> Send:
+        """Return the message; one sent twice is harmless, one not sent is an alert nobody sees.
 
         Raises:
             UnknownProviderError: No stream belongs to *provider*.
-            ClientError: The stream did not take it; send again.
         """
-        if provider not in self._streams:
+        if provider not in self.streams:
             raise UnknownProviderError(
-                f"tenant {tenant!r} has provider {provider!r}; known are {', '.join(sorted(self._streams))}"
+                f"tenant {tenant!r} has provider {provider!r}; known are {', '.join(sorted(self.streams))}"
             )
         envelope = Envelope(
             id=f"{command.alert_id}/{command.level}/{command.min_version}",
@@ -46,6 +44,27 @@ class CommandStreams:
             created=timestamps.now(),
             body=command.to_body(),
         )
-        self._client.put_record(
-            StreamName=self._streams[provider], PartitionKey=envelope.key, Data=envelope.to_json().encode()
-        )
+        return Send.stream(self.streams[provider], envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandStreams:
+    """Puts each command on the stream of its provider and returns once it is stored there.
+
+    Args:
+        client: Kinesis client of this region.
+        messages: Makes the messages.
+    """
+
+    client: "KinesisClient"
+    messages: CommandMessages
+
+    def send(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> None:
+        """Store *command*.
+
+        Raises:
+            UnknownProviderError: No stream belongs to *provider*.
+            ClientError: The stream did not take it; send again.
+        """
+        send = self.messages.message(command, provider=provider, tenant=tenant, correlation_id=correlation_id)
+        self.client.put_record(StreamName=send.to, PartitionKey=send.group, Data=send.payload.encode())

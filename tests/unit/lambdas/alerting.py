@@ -155,6 +155,13 @@ class MemoryStreams:
         assert correlation_id
         self.sent.append((provider, command))
 
+    def message(
+        self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str
+    ) -> tuple[str, DeliveryCommand]:
+        assert tenant
+        assert correlation_id
+        return provider, command
+
 
 @dataclass
 class MemoryTasks:

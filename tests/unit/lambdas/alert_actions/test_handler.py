@@ -2,29 +2,26 @@
 
 from typing import Any
 
+from constructs_lib.runtime.inherent import InherentEngine
 from lambdas.alert_actions.domain import Desk
 from lambdas.alert_actions.handler import make_handler
 from lambdas.shared.alert import AlertRow
-from lambdas.shared.command_streams import CommandStreams
+from lambdas.shared.command_streams import CommandMessages
 from lambdas.shared.messages import ActionRequest
 from tests.unit.lambdas.alerting import HERE, MemoryAlerts, MemoryTenants, row
 from tests.unit.runtime.events import envelope, sqs_event
-from tests.unit.runtime.fakes import FakeContext, MemoryDeadLetters, queue_ports
+from tests.unit.runtime.fakes import FakeContext, MemoryDeadLetters, MemorySends, queue_ports
 
 
-class Kinesis:
-    """Kinesis that takes everything."""
-
-    def put_record(self, **_record: Any) -> None: ...
-
-
-def run(body: dict[str, Any], *rows: AlertRow, tenant: str = "acme") -> tuple[dict[str, Any], list[str]]:
+def run(
+    body: dict[str, Any], *rows: AlertRow, tenant: str = "acme", away: set[str] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Answer and the reasons of dead letters; only a stream for slack exists."""
     alerts, letters = MemoryAlerts(), MemoryDeadLetters()
     alerts.put(*rows)
-    streams = CommandStreams(Kinesis(), {"slack": "s"})  # type: ignore[arg-type]  # all it uses
-    desk = Desk(alerts=alerts, tenants=MemoryTenants(), streams=streams, region=HERE)
-    ports = queue_ports(dead_letters=letters)
+    messages = CommandMessages({"slack": "s"})
+    desk = Desk(alerts=alerts, tenants=MemoryTenants(), messages=messages, region=HERE)
+    ports = queue_ports(dead_letters=letters, engine=InherentEngine(MemorySends(away=away or set())))
     event = sqs_event([envelope("x1", key="a1", tenant=tenant, body=body).to_json()])
     answer = make_handler(lambda: desk, load_queue=lambda: ports)(event, FakeContext())
     return dict(answer), [letter.reason for letter in letters.letters]
@@ -41,6 +38,11 @@ AGAIN: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": "1"}]}
 def test_an_action_that_is_applied_is_done() -> None:
     """It leaves the queue."""
     assert run(BODY, row()) == (DONE, [])
+
+
+def test_an_action_that_cannot_be_shown_comes_again() -> None:
+    """It is stored, but its message is not on the provider's stream yet."""
+    assert run(BODY, row(), away={"s"}) == (AGAIN, [])
 
 
 def test_an_action_that_makes_no_sense_is_a_dead_letter_with_its_reason() -> None:

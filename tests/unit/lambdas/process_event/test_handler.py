@@ -1,20 +1,24 @@
 """From SQS message to table, stream and workflow, with AWS as moto has it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
 
+from constructs_lib.runtime.inherent import InherentEngine
 from lambdas.process_event import handler as module
 from lambdas.process_event.adapters import EscalationWorkflow, pause_at_random
 from lambdas.process_event.handler import make_handler
 from lambdas.process_event.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.codes import Code
+from lambdas.shared.command_streams import CommandMessages
 from lambdas.shared.environment import MissingSettingError
 from tests.unit.lambdas.process_event.world import World, received
 from tests.unit.lambdas.shared.tables import ALERTS, TENANTS, tables
+from tests.unit.runtime.fakes import MemorySends, queue_ports
 
 ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
@@ -145,14 +149,31 @@ def test_what_can_never_succeed_goes_to_the_dead_letters_with_a_reason(
     assert reason in fields["reason"]
 
 
-def test_what_aws_could_not_do_is_delivered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("down", ["workflow", "raw"])
+def test_what_aws_could_not_do_is_delivered_again(down: str) -> None:
     """Throttling is nobody's fault."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    world = World(down={"stream"})
-    with tables():
-        answer = make_handler(world.processor)(sqs(received().to_body()), Context())
+    world = World(down={down})
+    answer = make_handler(world.processor, load_queue=queue_ports)(sqs(received(b"\xff").to_body()), Context())
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-acme:key:1"}]}
+
+
+def test_a_stream_that_takes_nothing_holds_its_own_events_only() -> None:
+    """The alert of one provider waits for its stream; another's, in the same batch, is done."""
+    world = World()
+    streams = CommandMessages({"slack": "slack-stream", "teams": "teams-stream"})
+    processor = replace(world.processor(), commands=streams)
+    sends = MemorySends(away={"slack-stream"})
+    ports = queue_ports(engine=InherentEngine(sends))
+    handle = make_handler(lambda: processor, load_queue=lambda: ports)
+    batch = [
+        *sqs(received().to_body(), event_id="1")["Records"],
+        *sqs(received().to_body(), event_id="2", tenant="quiet")["Records"],
+    ]
+    assert handle({"Records": batch}, Context()) == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
+    assert [send.to for send in sends.sent] == ["teams-stream"]
+    sends.away = set()
+    assert handle({"Records": batch[:1]}, Context()) == {"batchItemFailures": []}
+    assert [send.to for send in sends.sent] == ["teams-stream", "slack-stream"]
 
 
 def test_an_escalation_that_was_started_is_not_started_again() -> None:

@@ -43,11 +43,12 @@ class World:
         self._fail("raw")
         self.kept[event_id] = raw
 
-    def send(self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str) -> None:
-        self._fail("stream")
+    def message(
+        self, command: DeliveryCommand, *, provider: str, tenant: str, correlation_id: str
+    ) -> tuple[DeliveryCommand, str]:
         if provider == "fax":
             raise UnknownProviderError("no fax")
-        self.commands.append((command, provider))
+        return command, provider
 
     def start(self, alert_id: str, *, tenant: str, correlation_id: str) -> bool:
         self._fail("workflow")
@@ -75,7 +76,10 @@ class World:
         )
 
     def process(self, event: ReceivedEvent, *, event_id: str = "e1", tenant: str = "acme") -> None:
-        self.processor().process(event, event_id=event_id, tenant=tenant, correlation_id=f"c-{event_id}")
+        message = self.processor().process(event, event_id=event_id, tenant=tenant, correlation_id=f"c-{event_id}")
+        if isinstance(message, tuple):
+            self._fail("stream")
+            self.commands.append(message)
 
     def alerts(self) -> list[Alert]:
         ids = sorted({alert_id for alert_id, _ in self.table.rows})
