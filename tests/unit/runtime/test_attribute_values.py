@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.attribute_values import UnsupportedValueError, from_attributes, to_attributes
@@ -22,12 +22,14 @@ _VALUES = st.recursive(
 _ITEMS = st.dictionaries(_TEXTS, _VALUES, max_size=4)
 
 
+@settings(deadline=None)
 @given(_ITEMS)
 def test_what_was_put_is_what_is_read(item: dict[str, Any]) -> None:
     """Nothing is rounded, and nothing changes its kind."""
     assert from_attributes(to_attributes(item)) == item
 
 
+@settings(deadline=None)
 @given(_ITEMS)
 def test_items_are_those_boto3_would_make(item: dict[str, Any]) -> None:
     """Other programs that read the table with boto3 see the same values."""

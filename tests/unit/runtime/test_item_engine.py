@@ -204,8 +204,8 @@ def test_workers_at_the_same_time_repeat_nothing(kind: str) -> None:
 
     def work(turn: int) -> None:
         waiting = events(kind, 40)
-        while waiting := left(waiting, world.settle(write, waiting[turn:] + waiting[:turn])):
-            pass
+        for _ in range(20):
+            waiting = left(waiting, world.settle(write, waiting[turn:] + waiting[:turn]))
 
     workers = [Thread(target=work, args=(turn,)) for turn in range(4)]
     for worker in workers:
