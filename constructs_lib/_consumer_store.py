@@ -8,21 +8,14 @@ from constructs import Construct
 # In the app's metadata: two consumers of one name would take each other's messages for copies of their own.
 _METADATA = "constructs_lib:remembers"
 
-# What the runtime does with claims, results and notes: statements of PartiQL take rights of their own, and a
-# transaction those of what is in it.
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
+# What the runtime does with claims and results: statements of PartiQL and calls for several items take rights of their
+# own. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-iam.html
+_CLAIMS = ("BatchGetItem", "PartiQLDelete", "PartiQLInsert", "PartiQLUpdate")
+# With notes of why messages failed.
+_NOTES = ("BatchWriteItem",)
+# A transaction takes the rights of what is in it: here the mark of a message.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
-_USE = (
-    "BatchGetItem",
-    "BatchWriteItem",
-    "DeleteItem",
-    "GetItem",
-    "PartiQLDelete",
-    "PartiQLInsert",
-    "PartiQLUpdate",
-    "PutItem",
-    "UpdateItem",
-)
+_IN_TRANSACTIONS = ("PutItem",)
 
 
 class SharedStore(Construct):
@@ -99,8 +92,22 @@ def remember_alone(owner: Construct, store: SharedStore) -> str:
     return scope
 
 
-def let_remember(consumer: iam.IGrantable, table: dynamodb.ITable | dynamodb.ITableV2) -> iam.Grant:
-    """Let *consumer* claim, record and look up messages, and nothing else."""
+def let_remember(
+    consumer: iam.IGrantable,
+    table: dynamodb.ITable | dynamodb.ITableV2,
+    *,
+    transactions: bool = False,
+    notes: bool = False,
+) -> iam.Grant:
+    """Let *consumer* claim, record and look up messages, and nothing else.
+
+    Args:
+        consumer: The function.
+        table: Where it remembers.
+        transactions: Whether it marks transactions there. Default: False.
+        notes: Whether it notes there why messages failed. Default: False.
+    """
+    use = _CLAIMS + (_IN_TRANSACTIONS if transactions else ()) + (_NOTES if notes else ())
     return iam.Grant.add_to_principal(
-        grantee=consumer, actions=[f"dynamodb:{action}" for action in _USE], resource_arns=[table.table_arn]
+        grantee=consumer, actions=[f"dynamodb:{action}" for action in use], resource_arns=[table.table_arn]
     )

@@ -118,7 +118,9 @@ class IdempotentConsumer(Construct):
         self.idempotency_table: dynamodb.ITable | dynamodb.ITableV2 = store.table if store else regional_table(self)
 
         granted = let_work_off(consumer, self._queues, self.dead_letter_queue, ordered=options.ordered)
-        granted = granted.combine(let_remember(consumer, self.idempotency_table))
+        granted = granted.combine(
+            let_remember(consumer, self.idempotency_table, transactions=store is None, notes=True)
+        )
         self.mapping = poll(
             self,
             "Mapping",

@@ -115,7 +115,7 @@ class IdempotentStreamConsumer(Construct):
         self.idempotency_table: dynamodb.ITable | dynamodb.ITableV2 = store.table if store else regional_table(self)
         granted = source.let_poll(consumer).combine(let_keep(consumer, self.quarantine.bucket))
         let_use_state(consumer, self.state_table)
-        let_remember(consumer, self.idempotency_table)
+        let_remember(consumer, self.idempotency_table, transactions=store is None)
         self.mapping = stream_mapping(
             self,
             consumer,
