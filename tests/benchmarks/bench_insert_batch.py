@@ -18,7 +18,7 @@ from tests.benchmarks.result import Figure
 
 TABLE = "effects"
 SIZES = (1, 2, 3, 5, 10, 25)
-ROUNDS = 20
+ROUNDS = 40
 _numbers = count()
 
 
@@ -29,6 +29,8 @@ def measure() -> Sequence[Figure]:
         with running(latency) as store:
             client = store.client()
             for size in SIZES:
+                seconds(together, client, size)
+                seconds(singly, client, size)
                 pairs = [(seconds(together, client, size), seconds(singly, client, size)) for _ in range(ROUNDS)]
                 figures.append(
                     Figure(
