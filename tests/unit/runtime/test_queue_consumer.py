@@ -94,7 +94,7 @@ def test_failing_message_comes_again_later_each_time_and_its_reason_is_noted() -
         waits.append(consumer.queue.hidden["1"])
         note = consumer.notes.notes["1"]
         assert (note.reason, note.deliveries) == ("OSError: token=***", deliveries)
-    assert waits == [5, 10, 20, 40, 80]
+    assert waits == [5, 20, 80, 320, 900]
     assert not consumer.queue.again
     assert not consumer.dead_letters.letters
 
