@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from constructs_lib.global_table import GlobalTable
     from constructs_lib.idempotency_store import StronglyConsistentStore
     from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
+    from constructs_lib.idempotent_function import IdempotentFunction
     from constructs_lib.idempotent_stream_consumer import IdempotentStreamConsumer, StreamSource
     from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
     from constructs_lib.multi_region_api import MultiRegionApi
@@ -31,6 +32,7 @@ __all__ = [
     "FanOut",
     "GlobalTable",
     "IdempotentConsumer",
+    "IdempotentFunction",
     "IdempotentStreamConsumer",
     "IsolatedDependencyStream",
     "MessageQueue",
@@ -51,6 +53,7 @@ _HOMES = {
     "FanOut": "fan_out",
     "GlobalTable": "global_table",
     "IdempotentConsumer": "idempotent_consumer",
+    "IdempotentFunction": "idempotent_function",
     "IdempotentStreamConsumer": "idempotent_stream_consumer",
     "IsolatedDependencyStream": "isolated_dependency_stream",
     "MessageQueue": "idempotent_consumer",

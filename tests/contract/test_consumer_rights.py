@@ -13,8 +13,9 @@ from aws_cdk import aws_kinesis as kinesis
 
 from constructs_lib.idempotency_store import StronglyConsistentStore
 from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
+from constructs_lib.idempotent_function import IdempotentFunction
 from constructs_lib.idempotent_stream_consumer import IdempotentStreamConsumer, StreamSource
-from constructs_lib.runtime import engines, queue_wiring
+from constructs_lib.runtime import answer_work, engines, queue_wiring
 from tests.support.functions import consumer, source_folder
 from tests.support.rights import client_calls, in_transactions, modules_behind
 from tests.support.synthesis import new_stack, resources, statements
@@ -129,3 +130,13 @@ def test_a_streams_consumer_remembers_with_the_same_rights_and_makes_no_notes(tm
     on_table = granted(stack)[json.dumps({"Fn::GetAtt": [table, "Arn"]})]
     assert on_table == {right for right in called(engines.__name__) if right.startswith("dynamodb:")}
     assert "dynamodb:BatchWriteItem" not in on_table
+
+
+@pytest.mark.requirement("SEC-01")
+def test_a_function_that_answers_once_remembers_and_nothing_else(tmp_path: Path) -> None:
+    """Neither transactions nor notes are its business."""
+    stack = new_stack()
+    IdempotentFunction(stack, "Charges", function=consumer(stack, "Charge", source_folder(tmp_path)))
+    (table,) = resources(stack, "AWS::DynamoDB::Table")
+    on_table = granted(stack)[json.dumps({"Fn::GetAtt": [table, "Arn"]})]
+    assert on_table == {right for right in called(answer_work.__name__) if right.startswith("dynamodb:")}
