@@ -1,37 +1,18 @@
 """What a tenant may send, over all environments of a region: a model of the table, virtual time, any traffic."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.tenant_throttle import Accept, Refuse, Sideline, TenantThrottle
-from constructs_lib.runtime.tenant_throttle_leases import Lease, Leases, RateLimit, StoreAwayError
+from constructs_lib.runtime.tenant_throttle_leases import Leases, RateLimit
+from tests.fairness.throttling import Buckets
 from tests.unit.runtime.fakes import RecordingWatch
 
 # Of a float near the numbers here.
 GRAIN = 1e-3
-
-
-@dataclass
-class Buckets:
-    """The table, as far as an environment can tell."""
-
-    taken_until: dict[tuple[str, str], float] = field(default_factory=dict)
-    asked: int = 0
-    away: bool = False
-
-    def lease(self, tenant: str, limit: RateLimit, *, seen: float | None, now: float) -> Lease:
-        self.asked += 1
-        if self.away:
-            raise StoreAwayError
-        there = self.taken_until.get((limit.name, tenant), 0.0)
-        if limit.wait(there, now):
-            return Lease(granted=False, taken_until=there)
-        taken_until = max(there, now) + limit.lease_seconds
-        self.taken_until[limit.name, tenant] = taken_until
-        return Lease(granted=True, taken_until=taken_until)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from constructs_lib.runtime.tenant_throttle import Accept, Refuse, Sideline, Ten
 from constructs_lib.runtime.tenant_throttle_leases import Lease, RateLimit, StoreAwayError
 from constructs_lib.runtime.tenant_throttle_store import DynamoLeases
 from constructs_lib.runtime.tenant_throttle_wiring import ThrottleSettings
+from tests.fairness.throttling import Buckets
 from tests.standins.dynamodb import Action, FakeDynamoDB, Moment
 from tests.unit.runtime.fakes import RecordingWatch
-from tests.unit.runtime.test_tenant_throttle import Buckets
 
 LIMIT = RateLimit(name="hard", per_second=3, burst=15, lease=5)
 
