@@ -11,8 +11,10 @@ from constructs_lib.runtime.deadline import InvocationContext
 from constructs_lib.runtime.queue_consumer import QueuePorts
 from lambdas.alert_actions.domain import Desk, RefusedError, UnknownAlertError
 from lambdas.alert_actions.settings import Settings
+from lambdas.shared.alert import RevisionConflictError
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
+from lambdas.shared.aws_failures import hold_while_aws_is_away
 from lambdas.shared.command_streams import CommandMessages, UnknownProviderError
 from lambdas.shared.messages import ActionRequest, MalformedMessageError
 from lambdas.shared.tenants import TenantRepository
@@ -39,13 +41,16 @@ def make_handler(
     def act(record: Record) -> object:
         try:
             request = ActionRequest.from_body(record.body)
-            return desk().act(request, tenant=record.tenant, correlation_id=record.correlation_id)
+            with hold_while_aws_is_away():
+                return desk().act(request, tenant=record.tenant, correlation_id=record.correlation_id)
         except MalformedMessageError as error:
             raise PermanentFailure(f"not an action request: {error}") from error
         except (RefusedError, UnknownProviderError) as error:
             raise PermanentFailure(str(error)) from error
         except UnknownAlertError as error:
             raise DependencyUnavailable(f"alert {error} has not replicated to here") from error
+        except RevisionConflictError as error:
+            raise DependencyUnavailable("others write the alert's row at the same time") from error
 
     return queue_consumer(act, effect=Inherent(), load=load_queue)
 

@@ -6,17 +6,18 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from constructs_lib.runtime import Inherent, PermanentFailure, Record, queue_consumer
+from constructs_lib.runtime import DependencyUnavailable, Inherent, PermanentFailure, Record, queue_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
 from constructs_lib.runtime.clients import client
 from constructs_lib.runtime.deadline import InvocationContext
 from constructs_lib.runtime.queue_consumer import QueuePorts
 from lambdas.process_event.adapters import EscalationWorkflow, pause_at_random
-from lambdas.process_event.aggregation import Aggregator
+from lambdas.process_event.aggregation import Aggregator, CrowdedError
 from lambdas.process_event.domain import Processor, RejectedEventError
 from lambdas.process_event.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.aws_clients import CONFIG
+from lambdas.shared.aws_failures import hold_while_aws_is_away
 from lambdas.shared.codes import Code, coded_log
 from lambdas.shared.command_streams import CommandMessages, UnknownProviderError
 from lambdas.shared.messages import MalformedMessageError, ReceivedEvent
@@ -50,10 +51,15 @@ def make_handler(
         ready = processor()
         try:
             event = ReceivedEvent.from_body(record.body)
-            return ready.process(event, event_id=record.id, tenant=record.tenant, correlation_id=record.correlation_id)
+            with hold_while_aws_is_away():
+                return ready.process(
+                    event, event_id=record.id, tenant=record.tenant, correlation_id=record.correlation_id
+                )
         except (MalformedMessageError, RejectedEventError, UnknownProviderError) as error:
             ready.log(Code.EVT_REJECTED, tenant=record.tenant, event_id=record.id, reason=str(error))
             raise PermanentFailure(str(error)) from error
+        except CrowdedError as error:
+            raise DependencyUnavailable(str(error)) from error
 
     return queue_consumer(handle_message, effect=Inherent(), load=load_queue)
 

@@ -1,4 +1,4 @@
-"""What it means for a stream's record when AWS itself is away: the record waits."""
+"""What it means for a record or message when AWS itself is away: it waits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _COMES_BACK = frozenset(
 
 @contextmanager
 def hold_while_aws_is_away() -> Iterator[None]:
-    """Hold a record, instead of giving it up, while an AWS service it needs does not answer.
+    """Hold a record or message, instead of giving it up, while an AWS service it needs does not answer.
 
     Raises:
         DependencyUnavailable: An AWS call was throttled, failed on AWS's side, or did not get through.

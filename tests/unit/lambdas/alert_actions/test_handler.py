@@ -14,11 +14,12 @@ from tests.unit.runtime.fakes import FakeContext, MemoryDeadLetters, MemorySends
 
 
 def run(
-    body: dict[str, Any], *rows: AlertRow, tenant: str = "acme", away: set[str] | None = None
+    body: dict[str, Any], *rows: AlertRow, tenant: str = "acme", away: set[str] | None = None, conflicts: int = 0
 ) -> tuple[dict[str, Any], list[str]]:
     """Answer and the reasons of dead letters; only a stream for slack exists."""
     alerts, letters = MemoryAlerts(), MemoryDeadLetters()
     alerts.put(*rows)
+    alerts.conflicts = conflicts
     messages = CommandMessages({"slack": "s"})
     desk = Desk(alerts=alerts, tenants=MemoryTenants(), messages=messages, region=HERE)
     ports = queue_ports(dead_letters=letters, engine=InherentEngine(MemorySends(away=away or set())))
@@ -38,6 +39,11 @@ AGAIN: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": "1"}]}
 def test_an_action_that_is_applied_is_done() -> None:
     """It leaves the queue."""
     assert run(BODY, row()) == (DONE, [])
+
+
+def test_an_action_that_others_keep_from_the_row_comes_again() -> None:
+    """They write the same alert; that passes."""
+    assert run(BODY, row(), conflicts=5) == (AGAIN, [])
 
 
 def test_an_action_that_cannot_be_shown_comes_again() -> None:

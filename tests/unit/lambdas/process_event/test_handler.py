@@ -1,24 +1,28 @@
 """From SQS message to table, stream and workflow, with AWS as moto has it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from constructs_lib.runtime.inherent import InherentEngine
 from lambdas.process_event import handler as module
 from lambdas.process_event.adapters import EscalationWorkflow, pause_at_random
+from lambdas.process_event.aggregation import CrowdedError
 from lambdas.process_event.handler import make_handler
 from lambdas.process_event.settings import Settings
 from lambdas.shared.alert_repository import AlertRepository
 from lambdas.shared.codes import Code
 from lambdas.shared.command_streams import CommandMessages
 from lambdas.shared.environment import MissingSettingError
+from lambdas.shared.tenant import Tenant
 from tests.unit.lambdas.process_event.world import World, received
 from tests.unit.lambdas.shared.tables import ALERTS, TENANTS, tables
-from tests.unit.runtime.fakes import MemorySends, queue_ports
+from tests.unit.runtime.fakes import MemorySends, RecordingWatch, queue_ports
 
 ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
@@ -151,10 +155,36 @@ def test_what_can_never_succeed_goes_to_the_dead_letters_with_a_reason(
 
 @pytest.mark.parametrize("down", ["workflow", "raw"])
 def test_what_aws_could_not_do_is_delivered_again(down: str) -> None:
-    """Throttling is nobody's fault."""
+    """Whatever it was."""
     world = World(down={down})
     answer = make_handler(world.processor, load_queue=queue_ports)(sqs(received(b"\xff").to_body()), Context())
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-acme:key:1"}]}
+
+
+def throttled() -> None:
+    error = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    raise ClientError(error, "Query")  # type: ignore[arg-type]  # the part that is looked at
+
+
+def crowded() -> None:
+    raise CrowdedError("event e1 did not get through")
+
+
+@pytest.mark.parametrize("trouble", [throttled, crowded])
+def test_an_event_waits_for_what_is_nobodys_fault(trouble: Callable[[], None]) -> None:
+    """Throttling and crowds pass: the event is held, and does not count as failed."""
+    watch = RecordingWatch()
+    world = World()
+
+    class Tenants:
+        def tenant(self, _tenant: str) -> Tenant:
+            trouble()
+            raise AssertionError
+
+    processor = replace(world.processor(), tenants=Tenants())
+    handle = make_handler(lambda: processor, load_queue=lambda: queue_ports(watch=watch))
+    assert handle(sqs(received().to_body()), Context())["batchItemFailures"]
+    assert watch.published == {"MessagesHeld": 1}
 
 
 def test_a_stream_that_takes_nothing_holds_its_own_events_only() -> None:
