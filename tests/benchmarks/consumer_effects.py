@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from constructs_lib.runtime.effects import AnyEffect, Fold, Insert, Items, Outside, Replace, Send, Transact
+from constructs_lib.runtime.effects import AnyEffect, Fold, Inherent, Insert, Items, Outside, Replace, Send, Transact
 from constructs_lib.runtime.envelope import Envelope
 from constructs_lib.runtime.records import Record
 from tests.benchmarks.queue_world import AFTERWARDS, QueueWorld, Receiver
@@ -43,6 +44,11 @@ def insert(record: Record) -> Insert:
 
 def insert_and_tell(record: Record) -> Insert:
     """A new item, and two messages after it."""
+    return Insert(TABLE, {"id": record.id}, {"n": record.body["n"]}, then=messages(record))
+
+
+def messages(record: Record) -> tuple[Send, Send]:
+    """One to a queue and one to a stream."""
     follows = Envelope(
         id=record.id,
         key=record.key,
@@ -51,8 +57,7 @@ def insert_and_tell(record: Record) -> Insert:
         created=record.created,
         body={},
     )
-    then = (Send.queue(AFTERWARDS, follows), Send.stream(STREAM, follows))
-    return Insert(TABLE, {"id": record.id}, {"n": record.body["n"]}, then=then)
+    return Send.queue(AFTERWARDS, follows), Send.stream(STREAM, follows)
 
 
 def fold(record: Record) -> Fold:
@@ -124,6 +129,17 @@ def _calling(_world: QueueWorld, receiver: Receiver) -> Callable[[Record], objec
     return lambda record: receiver.post(record.id)
 
 
+def _writing_itself(world: QueueWorld, _receiver: Receiver) -> Callable[[Record], object]:
+    def handle(record: Record) -> object:
+        with suppress(world.dynamodb.exceptions.ConditionalCheckFailedException):
+            world.dynamodb.put_item(
+                TableName=TABLE, Item={"id": {"S": record.id}}, ConditionExpression="attribute_not_exists(id)"
+            )
+        return messages(record)
+
+    return handle
+
+
 def cases(receiver_of: Callable[[], Receiver]) -> list[Case]:
     """All kinds.
 
@@ -136,6 +152,7 @@ def cases(receiver_of: Callable[[], Receiver]) -> list[Case]:
         Case(name="Fold", effect=Items(), handler=_writing(fold), count=ids_collected),
         Case(name="Replace", effect=Items(), handler=_writing(replace), count=newest_of_key),
         Case(name="Transact", effect=Items(), handler=_writing(transact), count=ids_collected),
+        Case(name="Inherent and messages", effect=Inherent(), handler=_writing_itself, count=items_and_messages),
         Case(name="Outside", effect=Outside(), handler=_calling, count=calls, outside=True, repetitions=1),
         Case(
             name="Outside, receiver_key",
