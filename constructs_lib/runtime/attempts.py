@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import ClassVar
 
 from constructs_lib.runtime.descriptions import clean, describe, where
 from constructs_lib.runtime.failures import PermanentFailure, TenantUnavailable, Unavailable
@@ -16,9 +19,39 @@ _LONGEST_WAIT_SECONDS = 7 * 24 * 3600.0
 _ANSWERED_LATELY_SECONDS = 30.0
 
 
+class AlreadyDone(Enum):
+    """What is returned in place of a handler that was not called, for an earlier copy of the record is done."""
+
+    TOKEN = auto()
+
+
+class NotYetError(Exception):
+    """The handler was not called: something else that the record needs is away, or a copy of it is at work.
+
+    Args:
+        reason: What, without secrets.
+        retry_after: Seconds until another try makes sense. Default: not known.
+    """
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class RefusedUnaskedError(PermanentFailure):
+    """The record can never succeed, which was found without calling the handler."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The handler returned."""
+    """The handler returned, or did so for an earlier copy.
+
+    Args:
+        called: Whether it was called now.
+    """
+
+    called: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +60,25 @@ class Refused:
 
     Args:
         reason: Why, without secrets.
+        called: Whether the handler was called to find that out.
     """
 
     reason: str
+    called: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The handler was not called, for something else that the record needs is away, or a copy of it is at work.
+
+    Args:
+        reason: What, without secrets.
+        retry_after: Seconds until another try makes sense; None where that is not known.
+    """
+
+    reason: str
+    retry_after: float | None
+    called: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +92,7 @@ class TenantAway:
 
     reason: str
     retry_after: float | None
+    called: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +106,7 @@ class DependencyAway:
 
     reason: str
     retry_after: float | None
+    called: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +120,23 @@ class Unknown:
 
     reason: str
     at: tuple[str, ...] = ()
+    called: ClassVar[bool] = True
 
 
-Result = Done | Refused | TenantAway | DependencyAway | Unknown
+Result = Done | Refused | TenantAway | DependencyAway | Unknown | Waits
+
+_aside: ContextVar[float] = ContextVar("seconds of an attempt without the handler", default=0.0)
 
 
 def attempt(handle_record: Callable[[Record], object], record: Record) -> Result:
     """Call the handler once. Never raises: what a handler raises is a result."""
+    _aside.set(0.0)
     try:
-        handle_record(record)
+        returned = handle_record(record)
+    except NotYetError as failure:
+        return Waits(failure.reason, failure.retry_after)
     except PermanentFailure as failure:
-        return Refused(clean(failure.reason))
+        return Refused(clean(failure.reason), called=not isinstance(failure, RefusedUnaskedError))
     except TenantUnavailable as failure:
         return TenantAway(clean(failure.message), _seconds(failure.retry_after))
     except Unavailable as failure:
@@ -87,7 +144,17 @@ def attempt(handle_record: Callable[[Record], object], record: Record) -> Result
     # A handler's bug must not stop the records beside it, and in a thread even an exit would pass unseen.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
         return Unknown(describe(error), tuple(where(error)))
-    return Done()
+    return Done(called=returned is not AlreadyDone.TOKEN)
+
+
+def note_aside(seconds: float) -> None:
+    """Tell that so many seconds of the attempt that runs in this thread passed without its handler."""
+    _aside.set(seconds)
+
+
+def seconds_aside() -> float:
+    """Return how many seconds of the latest attempt of this thread passed without its handler: nobody was asked."""
+    return _aside.get()
 
 
 def outcome(result: Result) -> Outcome:
@@ -96,6 +163,8 @@ def outcome(result: Result) -> Outcome:
         case DependencyAway():
             return Outcome.UNAVAILABLE
         case Unknown():
+            return Outcome.UNCLEAR
+        case _ if not result.called:
             return Outcome.UNCLEAR
         case _:
             return Outcome.ANSWERED

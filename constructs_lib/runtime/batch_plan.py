@@ -18,6 +18,7 @@ from constructs_lib.runtime.attempts import (
     Result,
     TenantAway,
     Unknown,
+    Waits,
     is_records_trouble,
 )
 from constructs_lib.runtime.quarantine import Kind
@@ -246,9 +247,13 @@ class BatchPlan:
         self.running -= 1
         entry = call.entry
         match result:
-            case Done():
-                self._answered_at = now
+            case Done(called):
+                if called:
+                    self._answered_at = now
                 self._settle([entry])
+            case Waits(reason, retry_after):
+                entry.last_failure = reason
+                self._wait(entry, retry_after, now)
             case Refused(reason):
                 self._doom(entry, "permanent", reason)
             case TenantAway(reason, retry_after):
@@ -304,6 +309,15 @@ class BatchPlan:
         else:
             entry.held = True
             self._pause(entry, now + self._backoff(entry.failures))
+
+    def _wait(self, entry: Entry, retry_after: float | None, now: float) -> None:
+        # Nobody was asked, so the next call is no retry.
+        entry.paid = True
+        if self._is_expired(entry, now):
+            self._doom(entry, "expired", _expired(entry))
+        else:
+            entry.held = True
+            self._pause(entry, now + max(min(retry_after or 0.0, _LONGEST_PAUSE_SECONDS), self._backoff(entry.calls)))
 
     def _park(self, tenant: str, first_lane: str) -> Park:
         """Take every lane that has come to this tenant, for one call stores them all."""

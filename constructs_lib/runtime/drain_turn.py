@@ -19,9 +19,11 @@ from constructs_lib.runtime.attempts import (
     Result,
     TenantAway,
     Unknown,
+    Waits,
     attempt,
     is_records_trouble,
     outcome,
+    seconds_aside,
 )
 from constructs_lib.runtime.descriptions import describe
 from constructs_lib.runtime.drain_ports import Work
@@ -187,14 +189,15 @@ class Turn:
                 ended,
                 outcome(result),
                 key=record.key,
-                took=ended - began,
+                took=ended - began - seconds_aside(),
                 retry_after=retry_after,
                 probe=isinstance(answer, Probe),
             )
             answers.circuit(ended, is_open=gate.is_open)
-            if isinstance(result, Done | TenantAway):
+            if isinstance(result, Done | TenantAway) and result.called:
                 answers.at = ended
-            self._ports.suspicion.saw(record.key, failed=isinstance(result, Unknown))
+            if result.called:
+                self._ports.suspicion.saw(record.key, failed=isinstance(result, Unknown))
         return result
 
     def _judge(self, row: Row, arrival: Arrival, record: Record, result: Result) -> bool:
@@ -216,6 +219,10 @@ class Turn:
                 return False
             case DependencyAway(reason):
                 return self._away(row, arrival, record, reason)
+            case Waits(reason, retry_after):
+                watch.warning("parked record waits", reason=reason, retry_after=retry_after)
+                self._leave_until = self._ports.now() + (_LATER_SECONDS if retry_after is None else retry_after)
+                return False
             case Unknown(reason):
                 tries = self._marker.tries_of(row.slot) + 1
                 return self._failed(

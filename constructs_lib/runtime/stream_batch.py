@@ -54,12 +54,14 @@ class Ended:
         result: What the handler did; None if the task was another.
         error: What went wrong while storing; None if nothing did.
         seconds: How long it took.
+        aside: How much of that passed without the handler.
     """
 
     task: Task
     result: Result | None
     error: Exception | None
     seconds: float
+    aside: float = 0.0
 
 
 Work = Generator[Turn, Sequence[Ended], Arrival | None]
@@ -228,7 +230,7 @@ class StreamBatch:
         now, task, watch = self._now(), ended.task, self._ports.watch
         if isinstance(task, Call):
             assert ended.result is not None
-            self._take_call(plan, task, ended.result, ended.seconds)
+            self._take_call(plan, task, ended.result, ended)
             return
         plan.stored(task, now, succeeded=ended.error is None)
         if ended.error:
@@ -240,14 +242,16 @@ class StreamBatch:
             if task.kind == "crashed":
                 self._journal.crashed(task.entry)
 
-    def _take_call(self, plan: BatchPlan, call: Call, result: Result, seconds: float) -> None:
+    def _take_call(self, plan: BatchPlan, call: Call, result: Result, ended: Ended) -> None:
         now, entry, gate = self._now(), call.entry, self._ports.gate
         del self._calls[call]
-        self._deadline.note(seconds)
+        self._deadline.note(ended.seconds)
         if not self._has_overrun:
             retry_after = result.retry_after if isinstance(result, DependencyAway) else None
-            gate.tell(now, outcome(result), key=entry.lane, took=seconds, retry_after=retry_after, probe=call.probe)
-        self._ports.suspicion.saw(entry.lane, failed=isinstance(result, Unknown))
+            took = ended.seconds - ended.aside
+            gate.tell(now, outcome(result), key=entry.lane, took=took, retry_after=retry_after, probe=call.probe)
+        if result.called:
+            self._ports.suspicion.saw(entry.lane, failed=isinstance(result, Unknown))
         self._journal.came_through()
         was_held, entry.held = entry.held, False
         plan.called(call, result, now, is_open=gate.is_open, is_failing=self._ports.suspicion.blames_handler)

@@ -9,15 +9,27 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from constructs_lib.runtime.attempts import DependencyAway, Done, Refused, Result, TenantAway, Unknown, attempt
+from constructs_lib.runtime.attempts import (
+    DependencyAway,
+    Done,
+    Refused,
+    Result,
+    TenantAway,
+    Unknown,
+    Waits,
+    attempt,
+    seconds_aside,
+)
 from constructs_lib.runtime.batch_plan import Call, Entry, Keep, Park, Task
 from constructs_lib.runtime.batch_response import BatchResponse, batch_response
 from constructs_lib.runtime.crew import Crew
 from constructs_lib.runtime.deadline import Deadline, InvocationContext
 from constructs_lib.runtime.descriptions import describe
+from constructs_lib.runtime.effects import AnyEffect
 from constructs_lib.runtime.quarantine import Case
 from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.stream_batch import Ended, Memory, StreamBatch
+from constructs_lib.runtime.stream_effects import MadeOnce
 from constructs_lib.runtime.stream_ports import Bounds, Parked, Status, StreamPorts
 
 __all__ = ["Bounds", "StreamPorts", "stream_consumer"]
@@ -26,11 +38,12 @@ __all__ = ["Bounds", "StreamPorts", "stream_consumer"]
 def stream_consumer(
     handle_record: Callable[[Record], object],
     *,
+    effect: AnyEffect | None = None,
     load: Callable[[], StreamPorts] | None = None,
 ) -> Callable[[Mapping[str, Any], InvocationContext], BatchResponse]:
     """Make a Lambda handler for a Kinesis or DynamoDB stream out of a function of one record.
 
-    What *handle_record* does decides what happens; what it returns is not used:
+    What *handle_record* does decides what happens; what it returns is used as *effect* says, and not at all without:
 
     * it returns: the record is done;
     * it raises `PermanentFailure`: payload and reason go to quarantine, the record's key goes on;
@@ -45,39 +58,44 @@ def stream_consumer(
     It is called from several threads at once, never twice at once with the same key. Work stops while there is time to
     answer, and what is not settled is handed back. Nothing that is settled is done again, unless the function ends in
     the middle of a batch: then records of that batch that were at work or done may come again, so an effect must bear
-    repetition. A record during which the function ends again and again is found, and goes to quarantine. A record that is
-    not an envelope goes to quarantine. A record that cannot be put there, or cannot be parked, is handed back: it is
-    never lost.
+    repetition, or *effect* has to say how it is made once. A record during which the function ends again and again is
+    found, and goes to quarantine. A record that is not an envelope goes to quarantine. A record that cannot be put there,
+    or cannot be parked, is handed back: it is never lost.
 
     The event source mapping must report batch item failures, retry without limit and not split batches. With the event
     `{"resilience": "drain"}` the handler works off what is parked.
 
     Args:
         handle_record: Called with one `Record`.
-        load: Makes the ports, on the first event and never on import. Default: from the environment settings.
+        effect: How the effect of a record is made once, however often the record comes. A record whose copy is at work,
+            or for which the store does not answer, is held; the dependency has nothing to do with that. Default: each
+            call has its effect.
+        load: Makes the ports, on the first event and never on import. Default: from the environment settings and by
+            *effect*.
 
     Returns:
         The Lambda handler.
     """
-    ports_of = cache(load or _ports_from_environment())
+    ports_of = cache(load or _ports_from_environment(effect))
     memory = Memory()
     crew: Crew[Ended] = Crew()
 
     def handle(event: Mapping[str, Any], context: InvocationContext) -> BatchResponse:
         ports = ports_of()
         deadline = Deadline(context)
+        handle_one = once(handle_record, ports, context)
         with ports.watch.about(function_request_id=context.aws_request_id):
             try:
                 status = read_status(ports)
                 if event.get("resilience") == "drain":
-                    ports.drainer.drain(handle_record, deadline=deadline, function=context.function_name, status=status)
+                    ports.drainer.drain(handle_one, deadline=deadline, function=context.function_name, status=status)
                     ports.gate.report(ports.clock())
                     return batch_response([])
                 arrivals = stream_arrivals(event)
                 if not arrivals:
                     return batch_response([])
                 batch = StreamBatch(arrivals, ports=ports, memory=memory, deadline=deadline, status=status)
-                perform = partial(carry_out, handle_record=handle_record, ports=ports, function=context.function_name)
+                perform = partial(carry_out, handle_record=handle_one, ports=ports, function=context.function_name)
                 return batch_response(_run(batch, crew, perform, ports.clock))
             finally:
                 ports.watch.flush()
@@ -85,14 +103,26 @@ def stream_consumer(
     return handle
 
 
+def once(
+    handle_record: Callable[[Record], object], ports: StreamPorts, context: InvocationContext
+) -> Callable[[Record], object]:
+    """Return the handler as an invocation calls it: inside what makes its effect once, if there is such."""
+    if ports.engine is None:
+        return handle_record
+    return MadeOnce(
+        handle_record=handle_record, engine=ports.engine, context=context, watch=ports.watch, now=ports.clock
+    )
+
+
 def carry_out(task: Task, *, handle_record: Callable[[Record], object], ports: StreamPorts, function: str) -> Ended:
     """Do what a batch asks for, and say what came of it. Never raises; called by several threads at once."""
-    begun = time.monotonic()
+    begun, aside = time.monotonic(), 0.0
     result: Result | None = None
     error: Exception | None = None
     try:
         if isinstance(task, Call):
             result = _call(task.entry, handle_record, ports)
+            aside = seconds_aside()
         elif isinstance(task, Keep):
             _keep(task, ports, function)
         else:
@@ -101,7 +131,7 @@ def carry_out(task: Task, *, handle_record: Callable[[Record], object], ports: S
         error = failure
         if isinstance(task, Call):
             result = Unknown(describe(failure))
-    return Ended(task, result, error, time.monotonic() - begun)
+    return Ended(task, result, error, time.monotonic() - begun, aside)
 
 
 def _run(
@@ -141,8 +171,10 @@ def _call(entry: Entry, handle_record: Callable[[Record], object], ports: Stream
     ):
         result = attempt(handle_record, record)
         match result:
-            case Done():
-                watch.info("record done", attempt=entry.calls)
+            case Done(called):
+                watch.info("record done" if called else "record done before", attempt=entry.calls)
+            case Waits(reason, retry_after):
+                watch.warning("record waits", reason=reason, retry_after=retry_after)
             case TenantAway(reason, retry_after):
                 watch.warning("tenant unavailable", reason=reason, retry_after=retry_after)
             case DependencyAway(reason, retry_after):
@@ -190,9 +222,10 @@ def _park(task: Park, ports: StreamPorts) -> None:
             ports.watch.info("record parked")
 
 
-def _ports_from_environment() -> Callable[[], StreamPorts]:
+def _ports_from_environment(effect: AnyEffect | None) -> Callable[[], StreamPorts]:
     # Here, not above: the names of failures must be importable without boto3 and Powertools, and loading those belongs
     # to the start of the function, not to its first event.
+    from constructs_lib.runtime.engines import engine_of  # noqa: PLC0415 - see above
     from constructs_lib.runtime.stream_wiring import from_environment  # noqa: PLC0415 - see above
 
-    return from_environment
+    return partial(from_environment, engine_of(effect) if effect else None)

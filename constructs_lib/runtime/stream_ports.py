@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from constructs_lib.runtime.deadline import Deadline
     from constructs_lib.runtime.journal import JournalStore
     from constructs_lib.runtime.observability import Watch
+    from constructs_lib.runtime.outcomes import Effect
     from constructs_lib.runtime.quarantine import Quarantine
 
 HandleRecord = Callable[[Record], object]
@@ -209,6 +210,7 @@ class StreamPorts:
         bounds: How long, how many, how often.
         clock: The time.
         jitter: Gives a number from 0 to 1.
+        engine: Makes the effect of each record once; None: the handler's effect bears repetition.
     """
 
     quarantine: "Quarantine"
@@ -222,3 +224,4 @@ class StreamPorts:
     bounds: Bounds = Bounds()
     clock: Callable[[], float] = time.time
     jitter: Callable[[], float] = random.random
+    engine: "Effect | None" = None

@@ -7,13 +7,14 @@ from constructs_lib.runtime.circuit_gate import CircuitGate
 from constructs_lib.runtime.clients import PROMPT, client
 from constructs_lib.runtime.drain import ParkingDrainer
 from constructs_lib.runtime.drain_ports import DrainPorts
+from constructs_lib.runtime.engines import MakeEngine
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.journal_store import DynamoDbJournal
 from constructs_lib.runtime.json_watch import JsonWatch
 from constructs_lib.runtime.parking_store import ParkingStore, S3Payloads
 from constructs_lib.runtime.parking_table import DynamoDBTable
 from constructs_lib.runtime.quarantine import S3Quarantine
-from constructs_lib.runtime.settings import StreamSettings
+from constructs_lib.runtime.settings import IdempotencySettings, StreamSettings
 from constructs_lib.runtime.stream_ports import Bounds, StreamPorts
 
 _MOST_AT_ONCE = 100
@@ -22,8 +23,12 @@ _MOST_TENANTS_AT_ONCE = 10
 _ATTEMPTS_AFTER_AN_OUTAGE = 3
 
 
-def from_environment() -> StreamPorts:
-    """Make the ports from the function's environment settings."""
+def from_environment(make_engine: MakeEngine | None = None) -> StreamPorts:
+    """Make the ports from the function's environment settings.
+
+    Args:
+        make_engine: Makes what settles messages. Default: nothing does.
+    """
     settings = StreamSettings.from_environment()
     dependency = {"dependency": settings.dependency}
     watch = JsonWatch(namespace=settings.namespace, dimensions=dependency, keys=dependency)
@@ -64,4 +69,5 @@ def from_environment() -> StreamPorts:
         journal=DynamoDbJournal(client=dynamodb, table=settings.state_table),
         suspicion=suspicion,
         bounds=bounds,
+        engine=make_engine(IdempotencySettings.from_environment()) if make_engine else None,
     )
