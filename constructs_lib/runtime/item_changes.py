@@ -13,7 +13,7 @@ from constructs_lib.runtime.effects import Fold, Replace
 from constructs_lib.runtime.item_attributes import RESERVED, key_attributes
 from constructs_lib.runtime.item_outcomes import away, invalid
 from constructs_lib.runtime.item_reads import Address, BatchReads, Unread, Wanted
-from constructs_lib.runtime.outcomes import Delivery, Done, Held, Outcome, Work
+from constructs_lib.runtime.outcomes import Delivery, Done, Held, Outcome, Refused, Work
 from constructs_lib.runtime.partiql import Answer, BatchStatements, Fate, Statement, insert, update
 from constructs_lib.runtime.patience import Patience
 
@@ -121,12 +121,13 @@ class _Run:
         )
 
     def _once(self, *, consistent: bool) -> bool:
-        """Try to settle the first group of each item; return whether somebody else was quicker with one."""
+        """Try to settle the first group of each item; return whether one is to be looked at again."""
         first = {address: groups[0] for address, groups in self.waiting.items()}
         found = self.reads.items(
             (group[0].wanted for group in first.values()), self.work.deadline, consistent=consistent
         )
         written: list[tuple[Address, Decision, Statement]] = []
+        again = []
         for address, group in first.items():
             stored = found[address]
             if isinstance(stored, Unread):
@@ -138,7 +139,10 @@ class _Run:
             except UnsupportedValueError as error:
                 self._not_possible(address, group, error.reason)
                 continue
-            if statement is None:
+            if not consistent and any(isinstance(outcome, Refused) for outcome in decision.outcomes.values()):
+                # Not on the word of a read that may be late: nobody comes back to what is refused.
+                again.append(address)
+            elif statement is None:
                 self._settled(address, decision.outcomes)
             else:
                 written.append((address, decision, statement))
@@ -147,7 +151,7 @@ class _Run:
             self._conflicts(address, decision, answer)
             for (address, decision, _), answer in zip(written, answers, strict=True)
         ]
-        return any(quicker)
+        return any(again) or any(quicker)
 
     def _conflicts(self, address: Address, decision: Decision, answer: Answer) -> bool:
         group = self.waiting[address][0]

@@ -1,7 +1,7 @@
 """New items that are the marks of their events: written where none is there, 25 to a call.
 
 An event that has been delivered before is looked for first: an eventually consistent read costs a tenth of a write that
-finds the item there. What such a read does not see yet, the write finds.
+finds the item there. What such a read does not see yet, the write finds. Whoever deletes an item forgets its event.
 """
 
 from collections import defaultdict
@@ -92,9 +92,11 @@ class Inserts:
             if isinstance(item, Unread):
                 if consistent:
                     outcomes[entry.position] = away(item.reason, work)
-            elif item is not None:
-                same = item.get(DIGEST) == {"S": entry.delivery.digest}
-                outcomes[entry.position] = Done(repeated=True) if same else mismatch(entry.delivery.record.id)
+            elif item is not None and item.get(DIGEST) == {"S": entry.delivery.digest}:
+                outcomes[entry.position] = Done(repeated=True)
+            elif item is not None and consistent:
+                # Not on the word of a read that may be late: nobody comes back to what is refused.
+                outcomes[entry.position] = mismatch(entry.delivery.record.id)
         return outcomes
 
 

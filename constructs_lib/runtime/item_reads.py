@@ -35,6 +35,9 @@ class Unread:
     invalid: bool = False
 
 
+Found = dict[Address, Mapping[str, Any] | Unread | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """An item to be read.
@@ -65,9 +68,7 @@ class BatchReads:
     client: "DynamoDBClient"
     sleep: Callable[[float], None] = time.sleep
 
-    def items(
-        self, wanted: Iterable[Wanted], deadline: Deadline, *, consistent: bool
-    ) -> dict[Address, Mapping[str, Any] | Unread | None]:
+    def items(self, wanted: Iterable[Wanted], deadline: Deadline, *, consistent: bool) -> Found:
         """Read items whole; what a call leaves out is asked for again, as long as the deadline allows.
 
         Args:
@@ -78,19 +79,19 @@ class BatchReads:
         Returns:
             The attributes by address; None for an item that is not there.
         """
-        found: dict[Address, Mapping[str, Any] | Unread | None] = {}
+        found: Found = {}
         distinct = list({one.address: one for one in wanted}.values())
         for start in range(0, len(distinct), MOST_KEYS):
-            self._read(distinct[start : start + MOST_KEYS], Patience(deadline, self.sleep), consistent, found)
+            chunk = distinct[start : start + MOST_KEYS]
+            try:
+                found |= self._read(chunk, Patience(deadline, self.sleep), consistent)
+            except BotoCoreError as error:
+                # The client has tried twice; waiting for each chunk of a large batch would outlast the invocation.
+                return found | {one.address: Unread(describe(error)) for one in distinct[start:]}
         return found
 
-    def _read(
-        self,
-        wanted: Sequence[Wanted],
-        patience: Patience,
-        consistent: bool,
-        found: dict[Address, Mapping[str, Any] | Unread | None],
-    ) -> None:
+    def _read(self, wanted: Sequence[Wanted], patience: Patience, consistent: bool) -> Found:
+        found: Found = {}
         made = 0
         left = list(wanted)
         while left:
@@ -102,25 +103,19 @@ class BatchReads:
                 if code == "ValidationException" and len(left) > 1:
                     # One key that does not fit its table must not fail the others.
                     middle = len(left) // 2
-                    self._read(left[:middle], patience, consistent, found)
-                    self._read(left[middle:], patience, consistent, found)
-                    return
+                    halves = left[:middle], left[middle:]
+                    return found | {k: v for half in halves for k, v in self._read(half, patience, consistent).items()}
                 if not passes(code):
-                    invalid = code == "ValidationException"
-                    found.update((one.address, Unread(reason, invalid)) for one in left)
-                    return
-            except BotoCoreError as error:
-                found.update((one.address, Unread(describe(error))) for one in left)
-                return
+                    return found | {one.address: Unread(reason, code == "ValidationException") for one in left}
             else:
                 unread = {one.address for one in _unprocessed(answer)}
                 items = _by_address(left, answer["Responses"])
-                found.update((one.address, items.get(one.address)) for one in left if one.address not in unread)
+                found |= {one.address: items.get(one.address) for one in left if one.address not in unread}
                 left = [one for one in left if one.address in unread]
             made += 1
             if left and not patience.allows(made):
-                found.update((one.address, Unread(reason)) for one in left)
-                return
+                return found | {one.address: Unread(reason) for one in left}
+        return found
 
 
 def _request(wanted: Iterable[Wanted], consistent: bool) -> Any:

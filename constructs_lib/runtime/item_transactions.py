@@ -9,7 +9,7 @@ Source: Amazon DynamoDB API reference, `TransactWriteItems`, `TransactionCancele
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _UNMET = "ConditionalCheckFailed"
 _NONE = "None"
+# Less is not enough for a transaction, its answer and that of the consumer.
+_LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,10 @@ class Transactions:
         for entry in entries:
             item = found[entry.mark.address]
             if item is not None and not isinstance(item, Unread) and _expiration(item) > work.now():
-                outcomes[entry.position] = _judged(entry.delivery, item)
+                outcome = _judged(entry.delivery, item)
+                # Only on the word of the transaction itself is a message refused: this read may be late.
+                if isinstance(outcome, Done):
+                    outcomes[entry.position] = outcome
         return outcomes
 
 
@@ -109,6 +114,8 @@ class _Run:
     transactions: Transactions
     work: Work
     outcomes: dict[str, Outcome]
+    # Why no further transaction is tried: waiting for each of a large batch would outlast the invocation.
+    ended: list[str] = field(default_factory=list)
 
     def pack(self, entries: Sequence[Entry]) -> None:
         """Carry out one transaction, without those that turn out to stand in its way."""
@@ -128,6 +135,11 @@ class _Run:
 
     def _once(self, entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
         """Try a transaction; return who is to go again at once, and who after a pause."""
+        if self.work.deadline.seconds_left < _LEAST_SECONDS:
+            self.ended.append("no time was left")
+        if self.ended:
+            self._hold(entries, self.ended[0])
+            return [], []
         actions: Any = [action for entry in entries for action in (*entry.actions, self._mark(entry))]
         try:
             self.transactions.client.transact_write_items(TransactItems=actions)
@@ -136,7 +148,8 @@ class _Run:
         except ParamValidationError as error:
             self._not_possible(entries, describe(error))
         except BotoCoreError as error:
-            self._hold(entries, describe(error))
+            self.ended.append(describe(error))
+            self._hold(entries, self.ended[0])
         else:
             self._all(entries, Done())
         return [], []

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -178,10 +179,18 @@ class BatchStatements:
 
     def _once(self, statements: Sequence[Statement]) -> list[tuple[Answer, bool]]:
         chunks = [statements[start : start + MOST_STATEMENTS] for start in range(0, len(statements), MOST_STATEMENTS)]
-        return [answer for chunk in self.threads.map(self._call, chunks) for answer in chunk]
+        call = partial(self._call, unreachable=[])
+        return [answer for chunk in self.threads.map(call, chunks) for answer in chunk]
 
-    def _call(self, chunk: Sequence[Statement]) -> list[tuple[Answer, bool]]:
-        """Return each statement's answer, and whether trying again may help."""
+    def _call(self, chunk: Sequence[Statement], unreachable: list[str]) -> list[tuple[Answer, bool]]:
+        """Return each statement's answer, and whether trying again may help.
+
+        Args:
+            chunk: To be carried out in one call.
+            unreachable: Why the store was not reached by a call before this one; then none is made.
+        """
+        if unreachable:
+            return [(Answer(Fate.AWAY, unreachable[0]), False)] * len(chunk)
         request: Any = [statement.request for statement in chunk]
         try:
             responses = self.client.batch_execute_statement(Statements=request)["Responses"]
@@ -190,11 +199,13 @@ class BatchStatements:
             if len(chunk) > 1 and _short(code) in _INVALID:
                 # One statement that is no request at all must not fail the others.
                 middle = len(chunk) // 2
-                return self._call(chunk[:middle]) + self._call(chunk[middle:])
+                return self._call(chunk[:middle], unreachable) + self._call(chunk[middle:], unreachable)
             return [_read(code, error.response["Error"].get("Message", ""))] * len(chunk)
         except BotoCoreError as error:
-            # The client has tried twice; whether it was done is not known.
-            return [(Answer(Fate.AWAY, describe(error)), False)] * len(chunk)
+            # The client has tried twice; whether it was done is not known. Waiting for each chunk of a large batch would
+            # outlast the invocation.
+            unreachable.append(describe(error))
+            return [(Answer(Fate.AWAY, unreachable[0]), False)] * len(chunk)
         return [_read_response(response) for response in responses]
 
 

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -151,10 +151,11 @@ class Sender:
         # Made here, not by the threads, each of which would make its own.
         for kind in {parcel.send.kind for parcel in parcels}:
             _ = self._sqs() if kind == "queue" else self._kinesis()
+        send_lane = partial(self._send_lane, unreachable={})
         while left:
             unconfirmed = [
                 (parcel, result)
-                for lane in self._threads.map(self._send_lane, list(_lanes(left)))
+                for lane in self._threads.map(send_lane, list(_lanes(left)))
                 for parcel, result in lane
                 if result is not None
             ]
@@ -164,12 +165,18 @@ class Sender:
             left = [parcel for parcel, result in unconfirmed if again and result.passes]
         return given_up
 
-    def _send_lane(self, lane: Sequence[Sequence[_Parcel]]) -> list[tuple[_Parcel, _Result]]:
+    def _send_lane(
+        self, lane: Sequence[Sequence[_Parcel]], unreachable: dict[str, _Unconfirmed]
+    ) -> list[tuple[_Parcel, _Result]]:
         results: list[tuple[_Parcel, _Result]] = []
         for chunk in lane:
             first = chunk[0].send
             call = self._to_queue if first.kind == "queue" else self._to_stream
-            tried = _tried(call, first.to, [parcel.send for parcel in chunk])
+            tried: list[_Result]
+            if first.to in unreachable:
+                tried = [unreachable[first.to]] * len(chunk)
+            else:
+                tried = _tried(call, first.to, [parcel.send for parcel in chunk], unreachable)
             results += zip(chunk, tried, strict=True)
         return results
 
@@ -194,7 +201,7 @@ class Sender:
         ]
 
 
-def _tried(call: _Call, to: str, sends: Sequence[Send]) -> list[_Result]:
+def _tried(call: _Call, to: str, sends: Sequence[Send], unreachable: dict[str, _Unconfirmed]) -> list[_Result]:
     try:
         return call(to, sends)
     except ClientError as error:
@@ -203,11 +210,12 @@ def _tried(call: _Call, to: str, sends: Sequence[Send]) -> list[_Result]:
     except ParamValidationError as error:
         refusal = _Unconfirmed(describe(error), invalid=True)
     except BotoCoreError as error:
-        # The client has tried twice; whether it was sent is not known.
-        refusal = _Unconfirmed(describe(error))
+        # The client has tried twice; whether it was sent is not known. Waiting for each chunk of a large batch would
+        # outlast the invocation.
+        refusal = unreachable[to] = _Unconfirmed(describe(error))
     if refusal.invalid and len(sends) > 1:
         middle = len(sends) // 2
-        return _tried(call, to, sends[:middle]) + _tried(call, to, sends[middle:])
+        return _tried(call, to, sends[:middle], unreachable) + _tried(call, to, sends[middle:], unreachable)
     return [refusal] * len(sends)
 
 

@@ -15,7 +15,7 @@ from constructs_lib.runtime.outcomes import (
     Refused,
 )
 from constructs_lib.runtime.records import Record
-from tests.standins.dynamodb import Faults
+from tests.standins.dynamodb import Faults, Moment
 from tests.unit.runtime.item_world import World, delivery
 
 
@@ -65,12 +65,20 @@ def test_another_event_under_a_known_key_is_refused(deliveries: int) -> None:
 
 
 def test_two_events_of_a_batch_that_claim_one_key_are_told_apart() -> None:
-    """The first of the batch has it."""
+    """The first of the batch has it. No call names an item twice, which is defined nowhere."""
     world = World()
+    sizes: list[int] = []
+
+    def look(moment: Moment) -> None:
+        if moment.operation == "batch_execute_statement" and not moment.after:
+            sizes.append(len(moment.request["Statements"]))
+
     outcomes = world.settle(
         lambda record: Insert("orders", {"id": "o"}, dict(record.body)),
         [delivery("m-1", total=1), delivery("m-2", total=2)],
+        faults=Faults(crash=look),
     )
+    assert sizes == [1, 1]
     assert (outcomes["m-1"], type(outcomes["m-2"])) == (Done(), Refused)
     assert world.items("orders")["o"]["total"] == 1
 
@@ -100,6 +108,24 @@ def test_what_the_inexpensive_read_does_not_see_the_write_finds() -> None:
     world.settle(_insert, [delivery("o-1")])
     stale = Faults(stale=lambda action: True)
     assert world.settle(_insert, [delivery("o-1", deliveries=2)], faults=stale) == {"o-1": Done(repeated=True)}
+
+
+def test_nothing_is_refused_on_the_word_of_a_read_that_may_be_late() -> None:
+    """The item it shows may be gone, and its key another event's now."""
+    world = World()
+    world.settle(_insert, [delivery("o-1", total=3)])
+    client_sees = world.database.items("orders")[0]
+    world.database.create("orders")
+
+    def before(moment: Moment) -> None:
+        there = moment.operation == "batch_get_item"
+        if there and not moment.after:
+            world.database.put("orders", client_sees)
+        elif there:
+            world.database.create("orders")
+
+    outcomes = world.settle(_insert, [delivery("o-1", total=4, deliveries=2)], faults=Faults(crash=before))
+    assert (outcomes, world.items("orders")["o-1"]["total"]) == ({"o-1": Done()}, 4)
 
 
 def test_a_read_that_fails_does_not_keep_a_redelivered_item_from_being_written() -> None:

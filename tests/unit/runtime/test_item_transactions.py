@@ -185,11 +185,30 @@ def test_an_item_that_stays_busy_holds_its_record_only(code: str) -> None:
 @pytest.mark.parametrize("reach", ["refused", "lost", "late"])
 def test_records_are_held_while_the_store_is_away_and_done_once_when_it_is_back(reach: Any) -> None:
     world = World()
-    batch = [delivery("m-1"), delivery("m-2")]
-    outcomes = world.settle(_moves, batch, faults=Faults(unreachable=reach))
+    tried: list[str] = []
+
+    def unreachable(operation: str) -> str:
+        tried.append(operation)
+        return str(reach)
+
+    batch = [delivery(f"m-{index}") for index in range(100)]
+    outcomes = world.settle(_moves, batch, faults=Faults(unreachable=unreachable))
     assert {type(outcome) for outcome in outcomes.values()} == {Held}
+    # Each transaction of the batch would take seconds.
+    assert len(tried) == 1
     assert {type(outcome) for outcome in world.settle(_moves, batch).values()} == {Done}
-    assert sorted(_totals(world).values()) == [-1, -1, 1, 1]
+    assert sorted(_totals(world).values()) == [-1] * 100 + [1] * 100
+
+
+def test_what_there_is_no_time_for_any_more_is_held() -> None:
+    world = World()
+
+    def slow(record: Record) -> Transact:
+        world.time.pass_by(29.5)
+        return _moves(record)
+
+    outcomes = world.settle(slow, [delivery("m-1")], timeout_seconds=30)
+    assert (type(outcomes["m-1"]), world.items("accounts")) == (Held, {})
 
 
 @pytest.mark.requirement("IDM-04")

@@ -179,3 +179,18 @@ def test_clients_are_made_when_the_first_message_needs_them() -> None:
     for _ in range(2):
         sender.confirm({"1": Done()}, {"1": [send("a")] * 30}, work)
     assert made == ["sqs"]
+
+
+def test_a_destination_that_is_not_reached_is_not_tried_on_and_on() -> None:
+    """Each call would take seconds; the other destination's messages go out."""
+
+    def fail(to: str, payloads: Sequence[str]) -> None:
+        if to == QUEUE:
+            raise ConnectTimeoutError(endpoint_url="https://sqs.example")
+
+    destinations = FakeDestinations(fail=fail)
+    outcomes, world = _confirm(destinations, {str(index): [send("a")] for index in range(500)} | {"x": [put("b")]})
+    assert isinstance(outcomes["0"], Held)
+    assert (outcomes["x"], dict(world.sent)) == (Done(), {"b": 1})
+    # As many as are made at the same time.
+    assert sum(1 for to, _ in destinations.calls if to == QUEUE) <= 4
