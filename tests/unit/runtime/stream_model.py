@@ -132,6 +132,7 @@ class Model:
         self.clock = Clock(START)
         self.sent: dict[str, Sent] = {}
         self.order: dict[str, list[Sent]] = {}
+        self._by_id: dict[str, Sent] = {}
         self.at_work: Counter[str] = Counter()
         self.quarantine = MemoryQuarantine()
         self.watch = RecordingWatch()
@@ -185,6 +186,7 @@ class Model:
         shard.put(self.clock.now, key, events=raw)
         self.sent[f"{shard.name}-{position}"] = sent
         self.order.setdefault(key, []).append(sent)
+        self._by_id[sent.id] = sent
         return sent
 
     def reshard(self) -> None:
@@ -393,8 +395,7 @@ class Model:
     # The handler.
 
     def _sent(self, record: Record) -> Sent:
-        [sent] = [sent for sent in self.order[record.key] if sent.id == record.id]
-        return sent
+        return self._by_id[record.id]
 
     def _begin(self, sent: Sent, *, blind: bool = False) -> None:
         sent.begun += 1

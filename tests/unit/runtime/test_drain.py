@@ -324,6 +324,7 @@ def test_expired_record_that_cannot_be_put_into_quarantine_stays() -> None:
     assert not world.called
 
 
+@pytest.mark.requirement("ISO-15")
 def test_pile_of_ten_thousand_does_not_starve_a_pile_of_three() -> None:
     """The small one is done after one turn of the large one, long before that one is."""
     world = World(seconds_per_call=0.1)
