@@ -20,8 +20,8 @@ _SHORTEST_SECONDS = 5.0
 # API reference, "SendMessage": the longest DelaySeconds.
 _LONGEST_SECONDS = 900.0
 _FACTOR = 2.0
-# Deliveries that failed are counted: five of them have to outlast a trouble of some minutes.
-_FACTOR_OF_FAILURES = 4.0
+# Deliveries that failed are counted, and all of a FIFO queue: five of them have to outlast a trouble of some minutes.
+_FACTOR_OF_COUNTED = 4.0
 # Share of the time held so far after which it is tried again: an outage of hours is not asked after every few seconds.
 _SHARE_OF_TIME_HELD = 0.25
 # Before a queue drops a message, the time for it to be delivered behind others, and to be sent again.
@@ -101,7 +101,8 @@ class Holds:
         if isinstance(outcome, Held) and outcome.retry_after is not None:
             return round(min(max(_SHORTEST_SECONDS, outcome.retry_after), longest))
         held = 0.0 if since is None else now - since
-        factor = _FACTOR_OF_FAILURES if isinstance(outcome, Failed) else _FACTOR
+        counted = isinstance(outcome, Failed) or arrival.queued.ordered
+        factor = _FACTOR_OF_COUNTED if counted else _FACTOR
         # The exponent is bounded because the number of deliveries is not.
         back_off = _SHORTEST_SECONDS * factor ** min(arrival.deliveries - 1, 10)
         back_off = min(max(back_off, held * _SHARE_OF_TIME_HELD), longest)
