@@ -2,16 +2,21 @@
 
 import random
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from configuration import TENANT_LIMITS
 from constructs_lib.runtime.tenant_throttle_leases import RateLimit
 from constructs_lib.runtime.tenant_throttle_wiring import limit
 from tests.fairness.bounds import fair_bound, quiet_room, throttled_bound
 from tests.fairness.model import Consumer, Queue, percentile, quiet_delays, simulate
+from tests.fairness.page import replaced
 from tests.fairness.throttling import Arrival, judge
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "fairness.md"
 
 NOISY = "noisy"
 # In units of the longest time of a batch.
@@ -169,3 +174,25 @@ def test_a_flood_waits_aside_for_a_bounded_time_and_nothing_of_it_is_dropped(flo
     assert len(done[NOISY]) == len(judged.aside)
     burst = flood.hard.burst + flood.environments * (flood.hard.lease + flood.fair.lease)
     assert max(done[NOISY]) <= throttled_bound(flood.sideline, burst)
+
+
+def test_the_page_shows_what_the_model_shows() -> None:
+    """With the limits as they are; python -m tests.fairness writes it."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert replaced(page) == page
+    for name, most in TENANT_LIMITS.items():
+        assert f"| `{name}` | {most}" in page
+
+
+@pytest.mark.requirement("MSG-10")
+def test_the_systems_own_limits_keep_their_bounds() -> None:
+    """In every row of the page that has one; and no row without any measure would keep it."""
+    rows = [
+        [cell.strip(" *s") for cell in line.split("|")[1:-1]]
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith(("| 10 ", "| 2 ", "| taken aside"))
+    ]
+    assert len(rows) == 9
+    waits = [(bound, longest) for *_, bound, _, longest, _ in rows[:8]] + [(rows[8][2], rows[8][3])]
+    for bound, longest in waits:
+        assert float(longest) <= float(bound) if bound != "none" else float(longest) > 100
