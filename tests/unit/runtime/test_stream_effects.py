@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, TenantUnavailable, stream_consumer
-from constructs_lib.runtime.attempts import NotYetError
-from constructs_lib.runtime.batch_plan import Call, Entry
+from constructs_lib.runtime.attempts import AlreadyDone, DependencyAway, Done, NotYetError, Result, Waits, note_aside
+from constructs_lib.runtime.batch_plan import BatchPlan, Call, Entry, Keep, Rules
 from constructs_lib.runtime.effects import Inherent, Outside
 from constructs_lib.runtime.outcomes import PAYLOAD_MISMATCH, Delivery, Failed, NotBegun, Outcome, Work
 from constructs_lib.runtime.outcomes import Done as SettledDone
@@ -274,11 +274,105 @@ def test_slow_store_is_no_slow_dependency(monkeypatch: pytest.MonkeyPatch) -> No
     assert call(ports(), lambda _: take(1.0)).aside == 0.0
 
 
+@dataclass
+class TimingGate(OpenGate):
+    """Remembers how long calls took."""
+
+    took: list[float] = field(default_factory=list)
+
+    def tell(self, *given: Any, took: float, **named: Any) -> None:
+        self.took.append(took)
+        super().tell(*given, took=took, **named)
+
+
+def test_gate_is_told_how_long_the_handler_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not how long the store did: on the direct way and for parked records."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def take(seconds: float) -> None:
+        now[0] += seconds
+
+    gate = TimingGate()
+    made = ports(engine=Engine(settle_for=lambda: take(4.0)), gate=gate, clock=lambda: ARRIVED)
+    stream_consumer(lambda _: take(1.0), load=lambda: made)(kinesis_event([record()]), FakeContext())
+    assert gate.took == [pytest.approx(1.0)]
+
+    world = GuardedWorld(gate=TimingGate())
+    world.park(parked(1))
+    world.drain()
+    assert isinstance(world.gate, TimingGate)
+    assert world.gate.took == [pytest.approx(1.0)]
+
+
 @pytest.mark.parametrize("outcome", [NotBegun(), Failed("no such table")])
 def test_what_an_effect_cannot_do_is_not_taken_for_done(outcome: Outcome) -> None:
     """The record waits, or is tried again."""
     ended = call(ports(engine=Engine(outcome)), lambda _: None)
     assert type(ended.result).__name__ == {NotBegun: "Waits", Failed: "Unknown"}[type(outcome)]
+
+
+def plan_of(*ids: str, away_attempts: int = 8) -> BatchPlan:
+    entries = [
+        Entry(index=index, arrival=arrival, record=arrival.read())
+        for index, arrival in enumerate(stream_arrivals(kinesis_event([record(name) for name in ids])))
+    ]
+    rules = Rules(concurrency=9, away_attempts=away_attempts, hold_seconds=3_600, jitter=lambda: 0.5)
+    return BatchPlan(entries, rules)
+
+
+def tell(plan: BatchPlan, result: Result, now: float) -> None:
+    """Call the handler with the next candidate, and have it end like this."""
+    plan.release(now)
+    entry = plan.candidate()
+    assert entry
+    plan.called(plan.begin(entry), result, now, is_open=False, is_failing=False)
+
+
+@pytest.mark.parametrize(("asked_for", "pause"), [(None, 0.2), (12.0, 12.0), (600.0, 30.0)])
+def test_record_waits_for_as_long_as_it_is_asked_to_but_looks_again(asked_for: float | None, pause: float) -> None:
+    """Whoever is at work on its copy may end before its time."""
+    plan = plan_of("a")
+    tell(plan, Waits("busy", asked_for), ARRIVED)
+    assert plan.next_time() == pytest.approx(ARRIVED + pause)
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_copy_is_no_answer_to_others(*, called: bool) -> None:
+    """A record is blamed for no answer only where others are answered, and a copy that is known was not asked for."""
+    plan = plan_of("a", "b", away_attempts=1)
+    tell(plan, DependencyAway("down", None), ARRIVED)
+    tell(plan, Done(called=called), ARRIVED)
+    tell(plan, DependencyAway("down", None), ARRIVED + 20)
+    assert isinstance(plan.errand(), Keep) == called
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_copies_that_were_parked_are_no_answer_to_others(*, known: bool) -> None:
+    """The same for the drainer."""
+    world = World()
+    world.behaviour["1"] = raising(DependencyUnavailable("down"))
+    world.park(parked(1))
+
+    def handle(record: Record) -> object:
+        World.handle(world, record)
+        return AlreadyDone.TOKEN if known else None
+
+    world.handle = handle  # type: ignore[assignment, method-assign]
+    for position in range(10, 30):
+        world.park(parked(position, tenant="globex"))
+        world.drain()
+        world.time.pass_by(30)
+    assert world.kinds() == ([] if known else [("1", "unavailable")])
+
+
+class GuardedWorld(World):
+    """Parked records whose handler takes a second, and what is around it eight."""
+
+    def handle(self, record: Record) -> None:
+        self.time.pass_by(9.0)
+        note_aside(8.0)
+        super().handle(record)
 
 
 class WaitingWorld(World):
@@ -301,6 +395,7 @@ def test_parked_record_stays_parked_while_the_store_is_away() -> None:
     assert world.done == ["1"]
     assert world.quarantine.cases == []
     assert world.gate.told == [(Answer.UNCLEAR, None, False)] * 2 + [(Answer.ANSWERED, None, False)]
+    assert world.suspicion.seen == [("k", False)]
 
 
 def test_records_are_settled_side_by_side_in_threads() -> None:
