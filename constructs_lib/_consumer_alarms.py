@@ -52,12 +52,7 @@ class ConsumerAlarms:
                 "messages are not acknowledged.",
                 threshold=_MANY_REPEATED_PERCENT,
             ),
-            *effect_alarms(
-                scope,
-                mismatches=metrics.mismatches,
-                store_errors=metrics.store_errors,
-                kept="it is a dead letter",
-            ),
+            *effect_alarms(scope, {"service": metrics.service}, kept="it is a dead letter"),
             self._alarm(
                 "HeldAlarm",
                 metrics.held.with_(period=_LONGER_THAN_A_HOLD),

@@ -13,6 +13,7 @@ class ConsumerMetrics:
     same one are counted together.
 
     Attributes:
+        service: The name that the runtime's metrics bear.
         dead_letters: Messages in the dead-letter queue, maximum.
         backlog: Messages that wait, maximum.
         backlog_age: Age of the oldest message that waits, seconds, maximum.
@@ -23,6 +24,7 @@ class ConsumerMetrics:
         failed: Messages to be delivered again because their handler failed, sum.
         dead_lettered: Messages that the runtime gave up, sum.
         mismatches: Messages with a known id and another payload, sum.
+        claims_lost: Messages that another worker took over while they were still at work, sum.
         store_errors: Times that the idempotency store did not answer, sum.
         sends_failed: Messages that follow from others and could not be sent, sum.
     """
@@ -36,6 +38,7 @@ class ConsumerMetrics:
         self.backlog = queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum")
         self.backlog_age = _age(queue)
         self.sideline_age = _age(sideline) if sideline else None
+        self.service = service
         of_service = {"service": service}
         self.done = counted("MessagesDone", of_service)
         self.repeated = counted("MessagesRepeated", of_service)
@@ -43,6 +46,7 @@ class ConsumerMetrics:
         self.failed = counted("MessagesFailed", of_service)
         self.dead_lettered = counted("MessagesDeadLettered", of_service)
         self.mismatches = counted("PayloadMismatches", of_service)
+        self.claims_lost = counted("ClaimsLost", of_service)
         self.store_errors = counted("StoreErrors", of_service)
         self.sends_failed = counted("SendsFailed", of_service)
 

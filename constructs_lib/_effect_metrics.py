@@ -23,23 +23,20 @@ def counted(name: str, dimensions: Mapping[str, str]) -> cloudwatch.Metric:
     )
 
 
-def effect_alarms(
-    scope: Construct, *, mismatches: cloudwatch.Metric, store_errors: cloudwatch.Metric, kept: str
-) -> tuple[cloudwatch.Alarm, ...]:
-    """Alarms on ids that mean two things, and on a store that is away.
+def effect_alarms(scope: Construct, dimensions: Mapping[str, str], *, kept: str) -> tuple[cloudwatch.Alarm, ...]:
+    """Alarms on ids that mean two things, on effects that may have been made twice, and on a store that is away.
 
     Args:
         scope: Construct that has the alarms.
-        mismatches: How often an id came with another payload.
-        store_errors: How often the store did not answer.
+        dimensions: Of the runtime's metrics.
         kept: Where what was refused is, for people.
     """
 
-    def alarm(id: str, metric: cloudwatch.Metric, what: str, *, periods: int, of_them: int) -> cloudwatch.Alarm:
+    def alarm(id: str, metric: str, what: str, *, periods: int = 1, of_them: int = 1) -> cloudwatch.Alarm:
         return cloudwatch.Alarm(
             scope,
             id,
-            metric=metric,
+            metric=counted(metric, dimensions),
             alarm_description=f"{scope.node.id}: {what}",
             threshold=1,
             evaluation_periods=periods,
@@ -50,13 +47,17 @@ def effect_alarms(
         )
 
     return (
+        alarm("MismatchAlarm", "PayloadMismatches", f"an id came a second time with another payload; {kept}."),
         alarm(
-            "MismatchAlarm", mismatches, f"an id came a second time with another payload; {kept}.", periods=1, of_them=1
+            "ClaimsLostAlarm",
+            "ClaimsLost",
+            "somebody took over what was still at work, as if its invocation had ended; its effect may be there twice. "
+            "Clocks differ by more than 5 seconds, or an invocation outlived its time.",
         ),
-        # One that did not answer once was asked again.
+        # A store that did not answer once was asked again.
         alarm(
             "StoreErrorsAlarm",
-            store_errors,
+            "StoreErrors",
             "the idempotency store does not answer; what needs it waits.",
             periods=3,
             of_them=2,

@@ -45,7 +45,7 @@ class IdempotentConsumer(Construct):
     With *sideline_concurrency* there is a second queue for the messages of tenants that send too many. Senders decide
     what goes there; it is worked off by so few invocations that they cannot hinder the others.
 
-    Defines two queues, a table (in this region only: its conditional writes must be), an event source mapping and eight
+    Defines two queues, a table (in this region only: its conditional writes must be), an event source mapping and nine
     alarms; with a sideline, a queue, a mapping and three alarms more. Adds settings and rights to *consumer*. Queues and
     table outlive the stack, the table is protected from deletion.
 

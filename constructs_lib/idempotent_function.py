@@ -9,7 +9,7 @@ from constructs_lib import _environment as environment_names
 from constructs_lib._checks import duration_between
 from constructs_lib._claims import claim
 from constructs_lib._consumer_store import SharedStore, check_store, let_remember, regional_table, remember_alone
-from constructs_lib._effect_metrics import counted, effect_alarms
+from constructs_lib._effect_metrics import effect_alarms
 from constructs_lib.python_function import PythonFunction
 
 
@@ -19,7 +19,7 @@ class IdempotentFunction(Construct):
     *function* answers by `constructs_lib.runtime.answer_once`. What `IdempotentConsumer` is for messages, this is for
     callers who wait for an answer: an API, a step of a workflow, another function.
 
-    Defines a table (in this region only: its conditional writes must be) and two alarms; adds settings and rights to
+    Defines a table (in this region only: its conditional writes must be) and three alarms; adds settings and rights to
     *function*. The table outlives the stack and is protected from deletion.
 
     Args:
@@ -74,13 +74,7 @@ class IdempotentFunction(Construct):
             settings[environment_names.STORE_CONSISTENCY] = "strong"
         for name, value in settings.items():
             function.add_environment(name, value)
-        of_service = {"service": function.service}
-        self._alarms = effect_alarms(
-            self,
-            mismatches=counted("PayloadMismatches", of_service),
-            store_errors=counted("StoreErrors", of_service),
-            kept="its caller was told so",
-        )
+        self._alarms = effect_alarms(self, {"service": function.service}, kept="its caller was told so")
 
     @property
     def alarms(self) -> tuple[cloudwatch.Alarm, ...]:

@@ -11,7 +11,7 @@ from constructs_lib._checks import between, duration_between, in_words, matches
 from constructs_lib._claims import claim
 from constructs_lib._consumer_store import SharedStore, check_store, let_remember, regional_table, remember_alone
 from constructs_lib._dependency_state import drain_schedule, let_use_state, state_table
-from constructs_lib._effect_metrics import counted, effect_alarms
+from constructs_lib._effect_metrics import effect_alarms
 from constructs_lib._quarantine_lifetime import QuarantineLifetime
 from constructs_lib._stream_alarms import StreamAlarms
 from constructs_lib._stream_checks import check_times
@@ -43,7 +43,7 @@ class IdempotentStreamConsumer(Construct):
     `IsolatedDependencyStream`.
 
     Defines an event source mapping, a quarantine bucket, a table for what invocations remember together, a table for
-    what was done (in this region only), a schedule that has parked records looked after every minute, and 18 alarms, 16
+    what was done (in this region only), a schedule that has parked records looked after every minute, and 19 alarms, 17
     for a table's stream; adds settings and rights to *consumer*. Bucket and tables outlive the stack.
 
     Args:
@@ -147,12 +147,7 @@ class IdempotentStreamConsumer(Construct):
             *StreamAlarms(
                 self, self.metrics, dependency=id, hold_at_most=hold_at_most, retention=source.retention, calls=calls
             ).all,
-            *effect_alarms(
-                self,
-                mismatches=counted("PayloadMismatches", {"dependency": id}),
-                store_errors=counted("StoreErrors", {"dependency": id}),
-                kept="it is in the quarantine",
-            ),
+            *effect_alarms(self, {"dependency": id}, kept="it is in the quarantine"),
         )
 
     @property

@@ -63,6 +63,7 @@ ALARMS = {
     **{f"BacklogAge{percent}Alarm": aged(percent) for percent in (25, 50, 80)},
     **{f"SidelineAge{percent}Alarm": aged(percent, "Sideline") for percent in (25, 50, 80)},
     "MismatchAlarm": counted("PayloadMismatches"),
+    "ClaimsLostAlarm": counted("ClaimsLost"),
     # Once is a hiccup, and what it concerned is tried again.
     "StoreErrorsAlarm": Watched(metric="StoreErrors", trouble=[(1, 1), (11, 7)], well=[(1, 40)]),
     # What was held is there again, and counted again, after little more than a quarter of an hour at the latest.

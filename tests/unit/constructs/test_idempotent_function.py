@@ -54,7 +54,9 @@ def test_answers_outlive_the_stack(stack: cdk.Stack) -> None:
 
 
 @pytest.mark.requirement("IDM-06")
-@pytest.mark.parametrize(("metric", "trouble"), [("PayloadMismatches", [1]), ("StoreErrors", [1, 6])])
+@pytest.mark.parametrize(
+    ("metric", "trouble"), [("PayloadMismatches", [1]), ("ClaimsLost", [1]), ("StoreErrors", [1, 6])]
+)
 def test_alarms_watch_what_is_published(
     metric: str,
     trouble: list[float],
@@ -84,7 +86,7 @@ def test_alarms_holds_every_alarm(source: Path) -> None:
     """Whoever wires `alarms` to a topic has wired them all, the function's too."""
     stack = new_stack()
     paths = {alarm.node.path for alarm in add(stack, source).alarms}
-    assert len(paths) == len(resources(stack, "AWS::CloudWatch::Alarm")) == 4
+    assert len(paths) == len(resources(stack, "AWS::CloudWatch::Alarm")) == 5
 
 
 @pytest.mark.requirement("IDM-07")

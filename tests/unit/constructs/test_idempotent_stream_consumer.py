@@ -186,7 +186,7 @@ def test_alarms_watch_what_is_published(
         alarm["Properties"]["MetricName"]: alarm["Properties"]
         for alarm in resources(stack, "AWS::CloudWatch::Alarm").values()
     }
-    for name, trouble, well in (("PayloadMismatches", [1], []), ("StoreErrors", [1, 6], [1])):
+    for name, trouble, well in (("PayloadMismatches", [1], []), ("ClaimsLost", [1], []), ("StoreErrors", [1, 6], [1])):
         capsys.readouterr()
         watch.count(name)
         watch.flush()
