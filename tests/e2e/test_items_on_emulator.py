@@ -187,6 +187,10 @@ def consumer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
 def test_copies_in_any_order_and_at_once_have_one_effect(consumer: Consumer, kind: str) -> None:
     """Three workers settle the same sixty events in different orders; then all come again, one with another payload."""
     events = [delivery(f"{kind}-{index}", kind=kind, number=index) for index in range(60)]
+    # One of the folds and the replacements meet an item that something else has written.
+    for key in ({"state": {"S": "fold"}, "number": {"N": "1"}}, {"state": {"S": "replace"}, "number": {"N": "0"}}):
+        if kind == key["state"]["S"]:
+            consumer.dynamodb.put_item(TableName="items", Item={**key, "only-before": {"S": "x"}})
 
     def work(first: int) -> None:
         waiting = events[first:] + events[:first]

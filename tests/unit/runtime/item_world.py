@@ -16,7 +16,7 @@ from constructs_lib.runtime.item_engine import ItemsEngine
 from constructs_lib.runtime.outcomes import Delivery, Done, Outcome, Work
 from constructs_lib.runtime.records import Arrival, Record
 from constructs_lib.runtime.sends import Sender
-from tests.standins.dynamodb import FakeDynamoDB, Faults
+from tests.standins.dynamodb import FakeDynamoDB, Faults, Moment
 from tests.unit.runtime.events import QUEUE_ARN, envelope
 from tests.unit.runtime.fakes import FakeContext, FakeTime, RecordingWatch
 
@@ -143,6 +143,21 @@ class World:
             now=lambda: self.time.seconds + skew,
         )
         return dict(engine.settle(list(deliveries), work))
+
+    def late(self, table: str, old: Sequence[Mapping[str, Any]]) -> Faults:
+        """Faults by which eventually consistent reads see a table as it was when it had the *old* items."""
+        now: list[Mapping[str, Any]] = []
+
+        def moment(moment: Moment) -> None:
+            asked = moment.request.get("RequestItems", {}).get(table, {})
+            if asked.get("ConsistentRead") is False:
+                if not moment.after:
+                    now[:] = self.database.items(table)
+                self.database.create(table)
+                for item in now if moment.after else old:
+                    self.database.put(table, item)
+
+        return Faults(crash=moment)
 
     def _sends(self) -> Any:
         return self.destinations

@@ -242,6 +242,16 @@ def test_what_the_inexpensive_read_shows_late_is_looked_at_again() -> None:
     assert (outcomes, _seen(world)) == ({"m-1": Done(repeated=True), "m-2": Done()}, ["m-1", "m-2"])
 
 
+def test_nothing_is_refused_on_the_word_of_a_read_that_may_be_late() -> None:
+    """The item it shows may be gone, and with it what it remembered."""
+    world = World()
+    world.settle(_adds, [delivery("m-1")])
+    old = world.database.items("accounts")
+    world.database.create("accounts")
+    outcomes = world.settle(_adds, [delivery("m-1", other=1, deliveries=2)], faults=world.late("accounts", old))
+    assert (outcomes, _seen(world)) == ({"m-1": Done()}, ["m-1"])
+
+
 def test_kinds_of_writes_share_a_batch() -> None:
     world = World()
     outcomes = world.settle(

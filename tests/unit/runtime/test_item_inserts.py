@@ -114,17 +114,9 @@ def test_nothing_is_refused_on_the_word_of_a_read_that_may_be_late() -> None:
     """The item it shows may be gone, and its key another event's now."""
     world = World()
     world.settle(_insert, [delivery("o-1", total=3)])
-    client_sees = world.database.items("orders")[0]
+    old = world.database.items("orders")
     world.database.create("orders")
-
-    def before(moment: Moment) -> None:
-        there = moment.operation == "batch_get_item"
-        if there and not moment.after:
-            world.database.put("orders", client_sees)
-        elif there:
-            world.database.create("orders")
-
-    outcomes = world.settle(_insert, [delivery("o-1", total=4, deliveries=2)], faults=Faults(crash=before))
+    outcomes = world.settle(_insert, [delivery("o-1", total=4, deliveries=2)], faults=world.late("orders", old))
     assert (outcomes, world.items("orders")["o-1"]["total"]) == ({"o-1": Done()}, 4)
 
 

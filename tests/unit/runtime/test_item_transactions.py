@@ -88,6 +88,16 @@ def test_a_mark_that_has_expired_counts_no_more_even_if_the_table_still_has_it(d
     assert _totals(world) == {"a": -2, "b": 2}
 
 
+def test_nothing_is_refused_on_the_word_of_a_read_that_may_be_late() -> None:
+    """The mark it shows may be gone, and its id another event's now."""
+    world = World()
+    world.settle(_moves, [delivery("m-1")])
+    old = world.database.items(MARKS)
+    world.database.create(MARKS)
+    outcomes = world.settle(_moves, [delivery("m-1", other=1, deliveries=2)], faults=world.late(MARKS, old))
+    assert outcomes == {"m-1": Done()}
+
+
 def test_records_share_transactions_as_long_as_there_is_room() -> None:
     """Three actions for each record, a hundred to a transaction."""
     world = World()
