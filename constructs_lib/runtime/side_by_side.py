@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, TypeVar
 
 from constructs_lib.runtime.crew import Crew
@@ -20,10 +21,14 @@ class _Raised:
 
 
 class SideBySide:
-    """Threads for calls, kept from one invocation to the next. For one caller at a time."""
+    """Threads for calls, kept from one invocation to the next.
+
+    Where several threads have something to do at once, the first one gets help, and the others do theirs themselves.
+    """
 
     def __init__(self) -> None:
         self._crew: Crew[tuple[int, Any]] = Crew()
+        self._busy = Lock()
 
     def map(self, function: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
         """Return what *function* makes of each thing, in the order of *things*.
@@ -31,9 +36,14 @@ class SideBySide:
         Raises:
             BaseException: Whatever a call raised first, when all that had begun have ended; the rest does not begin.
         """
-        if len(things) == 1:
-            return [function(things[0])]
+        if len(things) <= 1 or not self._busy.acquire(blocking=False):
+            return [function(thing) for thing in things]
+        try:
+            return self._map(function, things)
+        finally:
+            self._busy.release()
 
+    def _map(self, function: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
         def task(index: int) -> tuple[int, _R | _Raised]:
             try:
                 return index, function(things[index])

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Lock
 
 import pytest
@@ -48,3 +49,21 @@ def test_what_a_call_raises_is_raised_and_the_rest_does_not_begin() -> None:
         threads.map(call, list(range(1_000)))
     assert len(begun) < 1_000
     assert threads.map(call, [5, 6, 7]) == [5, 6, 7]
+
+
+def test_callers_at_the_same_time_get_each_their_own() -> None:
+    """The threads help one of them; the other one's work is not among theirs."""
+    threads = SideBySide()
+    both = Barrier(2, timeout=10)
+
+    def work(caller: int) -> list[tuple[int, int]]:
+        def call(number: int) -> tuple[int, int]:
+            if number == 0:
+                both.wait()
+            return caller, number
+
+        return threads.map(call, list(range(20)))
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(work, (1, 2)))
+    assert results == [[(caller, number) for number in range(20)] for caller in (1, 2)]
