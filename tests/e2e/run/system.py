@@ -48,6 +48,7 @@ class System:
         escalates: Whether alerts that nobody acknowledges call more people, with waits compressed.
         progress: Called with a short line for each step.
         neighbour: Whether there is a second tenant at Slack, with a workspace of its own. Default: no.
+        tenant_limits: Events that one tenant may send, instead of the defaults of `configuration.py`. Default: those.
 
     Attributes:
         cloud: The local cloud.
@@ -63,8 +64,10 @@ class System:
         escalates: bool,
         progress: Callable[[str], None],
         neighbour: bool = False,
+        tenant_limits: Mapping[str, int] | None = None,
     ) -> None:
         self._port = port
+        self._tenant_limits = tenant_limits or {}
         self._escalates = escalates
         self._progress = progress
         self._running = ExitStack()
@@ -86,7 +89,12 @@ class System:
         with ExitStack() as starting:
             starting.enter_context(self.standins)
             self.cloud = LocalCloud(
-                context={"target": "local", "standins": self.standins.url, "alerting.domain": json.dumps(DOMAIN)},
+                context={
+                    "target": "local",
+                    "standins": self.standins.url,
+                    "alerting.domain": json.dumps(DOMAIN),
+                    "alerting.tenant_limits": json.dumps(self._tenant_limits),
+                },
                 directory=ROOT,
                 port=self._port,
                 third_parties=[StandInFaults(self.standins)],
