@@ -6,6 +6,9 @@ and nothing here uses them. For the same reason a client is made when it is firs
 needs none for its dead letters.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
@@ -68,11 +71,24 @@ class _OnFirstUse:
             # A session may not make two clients at a time.
             with _making:
                 if self._made is None:
-                    self._made = _session().create_client(self._service, config=self._config)
+                    with _no_collection():
+                        self._made = _session().create_client(self._service, config=self._config)
         return getattr(self._made, name)
 
 
 _making = Lock()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    # Models are megabytes of objects that all stay: the collector would look through them again and again for nothing.
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 @cache

@@ -1,5 +1,6 @@
 """Clients: botocore's own, made late and without detours."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -54,6 +55,20 @@ def test_a_client_is_made_once_though_many_threads_want_it(monkeypatch: pytest.M
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(lambda _: id(shared.meta), range(32)))) == 1
     assert made == ["dynamodb"]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_making_a_client_leaves_the_collector_as_it_was(on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It pauses while models are read, also where that fails."""
+    monkeypatch.setattr(clients, "_session", lambda: pytest.fail("no session"))
+    made = client("dynamodb")
+    (gc.enable if on else gc.disable)()
+    try:
+        with pytest.raises(pytest.fail.Exception):
+            made.get_item(TableName="t", Key={})
+        assert gc.isenabled() == on
+    finally:
+        gc.enable()
 
 
 def test_clients_share_a_session() -> None:
