@@ -104,9 +104,16 @@ class ItemsEngine:
         return Done() if isinstance(attempt, Returned) else attempt
 
     def _add(self, plans: _Plans, delivery: Delivery, write: object) -> None:
+        if write is None:
+            return
+        if not isinstance(write, Insert | Fold | Replace | Transact):
+            raise NotAWriteError(
+                f"the handler returned {type(write).__name__}; with Items it returns Insert, Fold, Replace, Transact "
+                "or None"
+            )
+        if not isinstance(write.then, list | tuple) or not all(isinstance(send, Send) for send in write.then):
+            raise NotAWriteError("what follows from a write, its `then`, is a list or tuple of Send")
         match write:
-            case None:
-                return
             case Insert():
                 plans.inserts.append(NewItem.of(delivery, write))
             case Fold():
@@ -115,11 +122,6 @@ class ItemsEngine:
                 plans.replaces.append(Change.of(delivery, write))
             case Transact():
                 plans.transactions.append(self._transactor.plan(delivery, write))
-            case _:
-                raise NotAWriteError(
-                    f"the handler returned {type(write).__name__}; with Items it returns Insert, Fold, Replace, Transact "
-                    "or None"
-                )
         plans.follow[delivery.arrival.position] = write.then
 
     @property

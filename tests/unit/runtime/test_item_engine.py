@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.effects import Fold, Insert, Replace, Transact
-from constructs_lib.runtime.outcomes import Delivery, Done, Held
+from constructs_lib.runtime.outcomes import Delivery, Done, Failed, Held
 from constructs_lib.runtime.records import Record
 from tests.standins.dynamodb import Action, Faults, Moment
 from tests.unit.runtime.item_world import CrashError, World, delivery, left, put, send
@@ -142,6 +142,20 @@ def test_no_message_is_lost_when_the_worker_dies_between_the_write_and_the_send(
     world.destinations.crash = lambda after: None
     assert world.settle(write, _redelivered(batch)) == {f"{kind}-0": Done(repeated=True)}
     assert (effects(world, kind), dict(world.sent)) == (once(kind, 1), {f"q-{kind}-0": 1, f"s-{kind}-0": 1})
+
+
+@pytest.mark.parametrize("then", [send("a"), ["a"], None, iter([send("a")])])
+def test_what_follows_must_be_messages_or_nothing_is_written(then: Any) -> None:
+    """A mistake of the handler fails its record only."""
+    world = World()
+    outcomes = world.settle(
+        lambda record: Insert("orders", {"id": record.id}, {}, then=then if record.id == "bad" else ()),
+        [delivery("bad"), delivery("good")],
+    )
+    failed = outcomes["bad"]
+    assert isinstance(failed, Failed)
+    assert "its `then`, is a list or tuple of Send" in failed.reason
+    assert (outcomes["good"], [*world.items("orders")]) == (Done(), ["good"])
 
 
 def test_a_stale_version_still_sends_what_follows_from_it() -> None:
