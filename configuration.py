@@ -41,8 +41,8 @@ class Configuration:
         operator_emails: Who hears of the system's own alarms.
         escalation_wait_minutes: How long somebody may take to react before the next level.
         ingest_concurrency: Invocations kept free for accepting events. None: none are, as a new account demands.
-        tenant_limits: Events per second of one tenant in one region that are taken, and taken aside: options of
-            `TenantThrottle`.
+        tenant_limits: Events per second of one tenant in one region that are taken, and taken aside, and the
+            environments that count them: options of `TenantThrottle`.
         health_concurrency: Invocations kept free for health checks. None: none are.
         outside: Settings by function that replace the providers' real addresses; empty on AWS.
     """
@@ -69,6 +69,7 @@ class Configuration:
                 given = {**given, name: from_text(f"alerting.{name}", text)}
         local = one_of("target", app.node.try_get_context("target") or "aws", ("aws", "local")) == "local"
         concurrency: Mapping[str, Any] = given.get("reserved_concurrency") or {}
+        ingest = reserved("ingest", concurrency)
         return cls(
             # An account that is nobody's: what was made for this machine cannot be deployed to AWS by mistake.
             account="000000000000" if local else given.get("account"),
@@ -77,8 +78,9 @@ class Configuration:
             dependencies=distinct("alerting.dependencies", given["dependencies"], DEPENDENCIES),
             operator_emails=given["operator_emails"],
             escalation_wait_minutes=positive("alerting.escalation_wait_minutes", given["escalation_wait_minutes"]),
-            ingest_concurrency=reserved("ingest", concurrency),
-            tenant_limits=tenant_limits(given.get("tenant_limits") or {}),
+            ingest_concurrency=ingest,
+            tenant_limits=tenant_limits(given.get("tenant_limits") or {})
+            | ({} if ingest is None else {"environments": ingest}),
             health_concurrency=reserved("health", concurrency),
             outside=standins(app.node.get_context("standins")) if local else {},
         )
@@ -133,7 +135,7 @@ def reserved(function: str, concurrency: Mapping[str, Any]) -> int | None:
     return None if given is None else positive(f"alerting.reserved_concurrency.{function}", given)
 
 
-def tenant_limits(given: Mapping[str, object]) -> Mapping[str, int]:
+def tenant_limits(given: Mapping[str, object]) -> dict[str, int]:
     """The limits of every tenant: *given* ones, and the defaults of the others."""
     for name in given:
         one_of("alerting.tenant_limits", name, tuple(TENANT_LIMITS))
