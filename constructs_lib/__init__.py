@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from constructs_lib.idempotent_function import IdempotentFunction
     from constructs_lib.idempotent_stream_consumer import IdempotentStreamConsumer, StreamSource
     from constructs_lib.isolated_dependency_stream import CallPolicy, IsolatedDependencyStream, StreamCapacity
+    from constructs_lib.item_grants import grant_items
     from constructs_lib.multi_region_api import MultiRegionApi
     from constructs_lib.python_function import PythonFunction
     from constructs_lib.saga_state_machine import SagaStateMachine, SagaStep
@@ -44,6 +45,7 @@ __all__ = [
     "StreamSource",
     "StronglyConsistentStore",
     "TenantThrottle",
+    "grant_items",
 ]
 
 _HOMES = {
@@ -65,6 +67,7 @@ _HOMES = {
     "StreamSource": "idempotent_stream_consumer",
     "StronglyConsistentStore": "idempotency_store",
     "TenantThrottle": "tenant_throttle",
+    "grant_items": "item_grants",
 }
 
 

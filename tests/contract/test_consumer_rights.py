@@ -9,12 +9,14 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk import Duration
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 
 from constructs_lib.idempotency_store import StronglyConsistentStore
 from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
 from constructs_lib.idempotent_function import IdempotentFunction
 from constructs_lib.idempotent_stream_consumer import IdempotentStreamConsumer, StreamSource
+from constructs_lib.item_grants import grant_items
 from constructs_lib.runtime import answer_work, engines, queue_wiring
 from tests.support.functions import consumer, source_folder
 from tests.support.rights import client_calls, in_transactions, modules_behind
@@ -140,3 +142,16 @@ def test_a_function_that_answers_once_remembers_and_nothing_else(tmp_path: Path)
     (table,) = resources(stack, "AWS::DynamoDB::Table")
     on_table = granted(stack)[json.dumps({"Fn::GetAtt": [table, "Arn"]})]
     assert on_table == {right for right in called(answer_work.__name__) if right.startswith("dynamodb:")}
+
+
+@pytest.mark.requirement("SEC-01")
+def test_items_are_written_with_these_rights(tmp_path: Path) -> None:
+    """On the table that was named; what a transaction does its owner grants."""
+    stack = new_stack()
+    table = dynamodb.Table.from_table_name(stack, "Invoices", "invoices")
+    grant_items(table, consumer(stack, "Bill", source_folder(tmp_path)))
+    ((resource, rights),) = ((on, actions) for on, actions in granted(stack).items() if actions)
+    assert ":table/invoices" in resource
+    kinds = ("item_inserts", "item_changes", "item_reads")
+    used = {right for kind in kinds for right in called(f"constructs_lib.runtime.{kind}")}
+    assert rights == used
