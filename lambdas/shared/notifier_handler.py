@@ -7,7 +7,7 @@ from typing import Any
 from constructs_lib.runtime import Record, stream_consumer
 from constructs_lib.runtime.batch_response import BatchResponse
 from constructs_lib.runtime.deadline import InvocationContext
-from constructs_lib.runtime.stream_consumer import StreamPorts
+from constructs_lib.runtime.stream_ports import StreamPorts
 from lambdas.shared.notifier import Notifier
 
 

@@ -28,8 +28,8 @@ from constructs_lib.runtime.parking_store import ParkingStore
 from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.settings import BreakerSettings
 from constructs_lib.runtime.stream_batch import Memory
-from constructs_lib.runtime.stream_consumer import Bounds, StreamPorts, read_status
-from constructs_lib.runtime.stream_ports import Gate, Status
+from constructs_lib.runtime.stream_invocation import read_status
+from constructs_lib.runtime.stream_ports import Bounds, Gate, Status, StreamPorts
 from tests.unit.local.virtual_shard import VirtualShard
 from tests.unit.runtime.events import envelope, kinesis_event
 from tests.unit.runtime.fake_status_table import StatusClient, StatusTable, TrueTime

@@ -15,8 +15,8 @@ from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.journal import Page, Shard
 from constructs_lib.runtime.records import Arrival, Record
 from constructs_lib.runtime.stream_batch import Ended, Memory, StreamBatch, Turn
-from constructs_lib.runtime.stream_consumer import StreamPorts, carry_out, read_status
-from constructs_lib.runtime.stream_ports import HandleRecord, Parked, Status
+from constructs_lib.runtime.stream_invocation import carry_out, read_status
+from constructs_lib.runtime.stream_ports import HandleRecord, Parked, Status, StreamPorts
 from tests.unit.runtime.fakes import MemoryQuarantine, RecordingWatch
 from tests.unit.runtime.parking_world import OpenGate
 

@@ -22,8 +22,7 @@ from constructs_lib.runtime.journal import Page
 from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.settings import BreakerSettings
 from constructs_lib.runtime.stream_batch import Memory
-from constructs_lib.runtime.stream_consumer import Bounds, StreamPorts
-from constructs_lib.runtime.stream_ports import Go, Outcome, Probe, Status, Wait
+from constructs_lib.runtime.stream_ports import Bounds, Go, Outcome, Probe, Status, StreamPorts, Wait
 from tests.unit.runtime.events import ARRIVED, change_record, envelope, kinesis_event
 from tests.unit.runtime.fakes import FakeContext, MemoryQuarantine, RealTime, RecordingWatch
 from tests.unit.runtime.parking_world import OpenGate

@@ -16,9 +16,9 @@ from constructs_lib.runtime.outcomes import Done as SettledDone
 from constructs_lib.runtime.records import Record, stream_arrivals
 from constructs_lib.runtime.settings import SettingError
 from constructs_lib.runtime.stream_batch import Memory
-from constructs_lib.runtime.stream_consumer import Bounds, StreamPorts, carry_out, once
+from constructs_lib.runtime.stream_invocation import carry_out, once
+from constructs_lib.runtime.stream_ports import Bounds, Probe, StreamPorts
 from constructs_lib.runtime.stream_ports import Outcome as Answer
-from constructs_lib.runtime.stream_ports import Probe
 from tests.standins.dynamodb import Faults
 from tests.unit.runtime.claim_world import World as Claims
 from tests.unit.runtime.events import ARRIVED, envelope, kinesis_event
