@@ -118,7 +118,8 @@ class Consumer:
 
     def _handle(self, record: Record) -> None:
         self.handled.append(record.id)
-        self.behaviour.get(record.id, lambda _: None)(self.handled.count(record.id))
+        if record.id in self.behaviour:
+            self.behaviour[record.id](self.handled.count(record.id))
         self.effects.append(record.id)
 
     def _event(self, message: dict[str, Any]) -> dict[str, Any]:
