@@ -130,7 +130,7 @@ class Fold:
             and returns the item's attributes without the key, and without `event_ids` and `event_revision`, which the
             runtime keeps there.
         then: Messages that follow.
-        remembered: Ids of events the item remembers, 12 bytes for each. Default: 100.
+        remembered: Ids of events the item remembers, 8 bytes for each. Default: 100.
 
     Raises:
         ValueError: If *remembered* is below 1.

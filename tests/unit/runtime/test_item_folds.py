@@ -49,11 +49,16 @@ def test_a_hundred_records_of_ten_keys_are_two_calls_and_ten_units() -> None:
     assert len(_seen(world, "a-3")) == 10
 
 
-def test_a_state_that_is_folded_on_costs_no_more_calls() -> None:
+def test_a_small_state_costs_one_unit_also_when_it_remembers_all_it_can() -> None:
     world = World()
-    for turn in range(2):
+
+    def counts(record: Record) -> Fold:
+        return Fold("accounts", {"id": record.body["account"]}, lambda state: {"n": (state or {}).get("n", 0) + 1})
+
+    for turn in range(12):
         world.database.usage.reset()
-        world.settle(_adds, [delivery(f"m-{turn}-{index}", account=f"a-{index % 10}") for index in range(100)])
+        world.settle(counts, [delivery(f"m-{turn}-{index}", account=f"a-{index % 10}") for index in range(100)])
+    assert world.items("accounts")["a-0"]["n"] == 120
     assert sum(world.database.usage.calls.values()) == 2
     assert world.database.usage.writes <= 11
 
