@@ -26,6 +26,8 @@ class Envelope:
         correlation_id: Joins everything that follows from one request.
         created: When the message was made: ISO 8601 with a UTC offset of zero, such as `2026-01-31T12:00:00.123456Z`.
         body: The message itself, a JSON object.
+        replay: Whether this is a message of the past, sent again to build up state anew: then it must have no effect
+            outside. Default: False.
         v: Version of this shape. Default: 1, the only one.
 
     Raises:
@@ -39,6 +41,7 @@ class Envelope:
     created: str
     body: Mapping[str, Any]
     v: int = VERSION
+    replay: bool = False
 
     def __post_init__(self) -> None:
         if type(self.v) is not int or self.v != VERSION:
@@ -50,10 +53,14 @@ class Envelope:
             raise InvalidEnvelopeError("not an envelope: created must be a time in UTC, such as 2026-01-31T12:00:00Z")
         if not isinstance(self.body, Mapping):
             raise InvalidEnvelopeError("not an envelope: body must be a JSON object")
+        if not isinstance(self.replay, bool):
+            raise InvalidEnvelopeError("not an envelope: replay must be true or false")
 
     def to_json(self) -> str:
         """Return the envelope as compact ASCII JSON."""
         fields = {name: getattr(self, name) for name in self.__slots__} | {"body": dict(self.body)}
+        if not self.replay:
+            del fields["replay"]
         return json.dumps(fields, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -72,7 +79,7 @@ class Envelope:
             raise InvalidEnvelopeError("not an envelope: the JSON is not an object")
         # No `v` means some other JSON object, not this version of the envelope.
         known: dict[str, Any] = {name: fields.get(name) for name in cls.__slots__}
-        return cls(**known)
+        return cls(**known | {"replay": fields.get("replay", False)})
 
 
 def _is_text(value: object) -> bool:

@@ -22,7 +22,7 @@ class InherentEngine:
     """Calls the handler for each message, then sends all that follows together.
 
     A message is done when everything that follows from it is confirmed; a copy of it has the handler called, and all of
-    it sent, again.
+    it sent, again. Of a replay nothing is sent.
 
     Args:
         sender: Sends what follows.
@@ -47,7 +47,7 @@ class InherentEngine:
                     except TypeError as error:
                         outcomes[position] = Failed(str(error))
                     else:
-                        if follows:
+                        if follows and not delivery.record.replay:
                             wanted[position] = follows
                 case other:
                     outcomes[position] = other

@@ -122,7 +122,9 @@ class ItemsEngine:
                 plans.replaces.append(Change.of(delivery, write))
             case Transact():
                 plans.transactions.append(self._transactor.plan(delivery, write))
-        plans.follow[delivery.arrival.position] = write.then
+        # What followed from a message of the past has long been sent.
+        if not delivery.record.replay:
+            plans.follow[delivery.arrival.position] = write.then
 
     @property
     def _transactor(self) -> Transactions:

@@ -65,7 +65,8 @@ class OutsideEngine:
     """Settles deliveries whose effect is outside. Several threads may settle one delivery each.
 
     Counts `StoreErrors`: messages for which the store did not answer; and `ClaimsLost`: messages another worker took
-    over while this one was at work, so that their effect may have happened twice.
+    over while this one was at work, so that their effect may have happened twice; and `MessagesReplayed`: messages of the
+    past, for which nothing is called and nothing claimed.
 
     Args:
         effect: What the handler's effect is like.
@@ -79,14 +80,17 @@ class OutsideEngine:
 
     def settle(self, deliveries: Sequence[Delivery], work: Work) -> Mapping[str, Outcome]:
         """Settle each of *deliveries*, none of which share an id; return the outcomes by `arrival.position`."""
+        current = [each for each in deliveries if not each.record.replay]
+        outcomes: dict[str, Outcome] = {each.arrival.position: Done() for each in deliveries if each.record.replay}
+        if outcomes:
+            work.watch.count("MessagesReplayed", len(outcomes))
         wanted = [
             Wanted(record_id=each.record.id, digest=each.digest, redelivered=each.arrival.deliveries > 1)
-            for each in deliveries
+            for each in current
         ]
         taken = self._claims.take(wanted, now=work.now, deadline=work.deadline)
-        outcomes: dict[str, Outcome] = {}
         claimed: list[_Claimed] = []
-        for delivery in deliveries:
+        for delivery in current:
             found = taken[delivery.record.id]
             if isinstance(found, Claim):
                 claimed.append(_Claimed(delivery, found))

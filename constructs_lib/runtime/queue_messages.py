@@ -7,20 +7,25 @@ The key is the sender's own, for only the sender knows what is the same message 
 3. the `MessageId` of an SNS notification: copies by SNS share it, what was published twice does not;
 4. the `id` of an EventBridge event;
 5. only where it is asked for: the SHA-256 of the body's canonical JSON. Then two messages with the same content are one.
+
+A replay is marked by `replay` in the envelope, by the message attribute `replay` with the text `true`, or by EventBridge
+itself, which adds `replay-name` to the events of an archive that it sends again.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from constructs_lib.runtime.digests import content_hash
+from constructs_lib.runtime.digests import REPLAY_FIELD, content_hash, is_event
 from constructs_lib.runtime.envelope import InvalidEnvelopeError
 from constructs_lib.runtime.records import Arrival, Queued, Record, read_envelope
 
 KEY_ATTRIBUTE = "idempotency_key"
 CORRELATION_ATTRIBUTE = "correlation_id"
+REPLAY_ATTRIBUTE = "replay"
 _NO_TENANT = "-"
 
 
@@ -71,11 +76,12 @@ def _read(text: str, queued: Queued, position: str, arrived: datetime, *, key_fr
     body = _json_object(text)
     if body is None:
         raise InvalidEnvelopeError("not a message: the body must be a JSON object")
+    is_replay = _is_replay(body, queued)
     if _looks_like_envelope(body):
-        return read_envelope(text, position)
+        return _marked(read_envelope(text, position), is_replay=is_replay)
     published = body.get("Message") if _is_notification(body) else None
     if isinstance(published, str) and _looks_like_envelope(_json_object(published) or {}):
-        return read_envelope(published, position)
+        return _marked(read_envelope(published, position), is_replay=is_replay)
     key = _key(body, queued)
     if key is None and key_from_content:
         key = content_hash(body)
@@ -93,7 +99,20 @@ def _read(text: str, queued: Queued, position: str, arrived: datetime, *, key_fr
         position=position,
         correlation_id=queued.text(CORRELATION_ATTRIBUTE) or key,
         created=arrived.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        replay=is_replay,
     )
+
+
+def _marked(record: Record, *, is_replay: bool) -> Record:
+    return replace(record, replay=True) if is_replay else record
+
+
+def _is_replay(body: Mapping[str, Any], queued: Queued) -> bool:
+    marked = queued.text(REPLAY_ATTRIBUTE)
+    if marked not in (None, "true", "false"):
+        # To take it for a message of now would cause effects outside.
+        raise InvalidEnvelopeError(f"the message attribute {REPLAY_ATTRIBUTE} must be the text true or false")
+    return marked == "true" or (is_event(body) and REPLAY_FIELD in body)
 
 
 def _key(body: Mapping[str, Any], queued: Queued) -> str | None:
@@ -102,8 +121,7 @@ def _key(body: Mapping[str, Any], queued: Queued) -> str | None:
         return attribute
     if _is_notification(body):
         return str(body["MessageId"])
-    # EventBridge user guide, "Events": every event has these; only the bus can set `id`.
-    if all(isinstance(body.get(name), str) and body[name] for name in ("detail-type", "source", "id")):
+    if is_event(body):
         return str(body["id"])
     return None
 

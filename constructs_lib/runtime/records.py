@@ -25,6 +25,9 @@ class Record:
         position: Sequence number on a stream, message id in a queue.
         correlation_id: Joins everything that follows from one request.
         created: When the message was made, ISO 8601 in UTC.
+        replay: Whether it is a message of the past, sent again to build up state anew. With `Outside` the handler is not
+            called, with `Items` and `Inherent` nothing is sent that follows; a handler that makes its effect itself must
+            leave out what is outside.
     """
 
     id: str
@@ -34,6 +37,7 @@ class Record:
     position: str
     correlation_id: str
     created: str
+    replay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +196,7 @@ def read_envelope(text: str | bytes, position: str) -> Record:
         position=position,
         correlation_id=envelope.correlation_id,
         created=envelope.created,
+        replay=envelope.replay,
     )
 
 
