@@ -17,6 +17,10 @@ _LATE_PERIODS = 3
 _AT_RISK_PERCENT = (25, 50, 80)
 # Part of the longest hold, in percent, for which a tenant's records may be parked before someone looks.
 _PARKED_PERCENT = 50
+# An invocation that has to do with old records says so, and while any are held there is one several times in half an
+# hour. None in half an hour: nothing waits; that nobody works although somebody should is what LateAlarm notices. To keep
+# the state without a limit would leave it in ALARM where the last record of a quiet stream was an old one.
+_SEEN_WITHIN_PERIODS = 6
 # Parts of the stream's retention, in percent, that are left for the oldest record.
 _LEFT_PERCENT = (50, 20)
 
@@ -27,8 +31,7 @@ _AT_MOST = cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
 
 # What is counted only when it happens: no data, nothing happened.
 _NOTHING_HAPPENED = cloudwatch.TreatMissingData.NOT_BREACHING
-# What an invocation sees of a lasting state: without one, the state is not known to have changed. LateAlarm notices
-# that there is none although there should be.
+# What every visit to parked records tells again: without one, the state is not known to have changed.
 _UNCHANGED = cloudwatch.TreatMissingData.IGNORE
 # What is always there while somebody works: no data, nobody works.
 _NOBODY_WORKS = cloudwatch.TreatMissingData.BREACHING
@@ -86,7 +89,8 @@ class StreamAlarms:
                 metrics.iterator_age,
                 f"records have waited for {percent} % of the time they may be held.",
                 threshold=hold.to_milliseconds() * percent / 100,
-                missing=_UNCHANGED,
+                periods=_SEEN_WITHIN_PERIODS,
+                of_them=1,
             )
             for percent in _AT_RISK_PERCENT
         )
@@ -101,8 +105,9 @@ class StreamAlarms:
                 metrics.time_to_data_loss,
                 f"{percent} % of the time is left until the stream drops the oldest record.",
                 threshold=retention.to_seconds() * percent / 100,
+                periods=_SEEN_WITHIN_PERIODS,
+                of_them=1,
                 compare=_AT_MOST,
-                missing=_UNCHANGED,
             )
             for percent in _LEFT_PERCENT
         )

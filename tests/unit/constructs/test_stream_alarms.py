@@ -67,16 +67,14 @@ def counted(metric: str) -> Watched:
 def aged(percent: int) -> Watched:
     """Records have waited for so much of the longest hold; without an invocation, nothing has changed."""
     line = HOLD * 1000 * percent / 100
-    return Watched(
-        metric="IteratorAge", unit="Milliseconds", trouble=[(1, line)], well=[(1, line - 1)], silence="ALARM"
-    )
+    return Watched(metric="IteratorAge", unit="Milliseconds", trouble=[(1, line)], well=[(1, line - 1)], silence="OK")
 
 
 def left(percent: int) -> Watched:
     """So much of the retention is left; without an invocation, nothing has changed."""
     line = RETENTION * percent / 100
     trouble = [(2, RETENTION), (1, line)]
-    return Watched(metric="TimeToDataLoss", unit="Seconds", trouble=trouble, well=[(1, line + 1)], silence="ALARM")
+    return Watched(metric="TimeToDataLoss", unit="Seconds", trouble=trouble, well=[(1, line + 1)], silence="OK")
 
 
 ALARMS = {
@@ -205,6 +203,26 @@ def test_an_alarm_fires_on_its_trouble_and_on_that_only(
     assert state(alarm, trouble) == "ALARM"
     assert state(alarm, well, before="ALARM") == "OK"
     assert state(alarm, [], before="ALARM") == watched.silence
+
+
+@pytest.mark.requirement("ISO-15")
+@pytest.mark.parametrize(
+    "name", ["AtRisk25Alarm", "AtRisk50Alarm", "AtRisk80Alarm", "DataLoss50Alarm", "DataLoss20Alarm"]
+)
+def test_an_alarm_about_age_stays_for_half_an_hour_after_the_last_old_record(
+    name: str, alarms: Mapping[str, Mapping[str, Any]], publish: Callable[[str, float], Metric]
+) -> None:
+    """While records are held there is an invocation in between; a quiet stream whose last record was old alarms no more."""
+    watched = ALARMS[name]
+
+    def trouble(minutes_ago: float) -> list[Point]:
+        return [
+            Point(metric=publish(watched.metric, value), value=value, minutes_ago=minutes_ago)
+            for _, value in watched.trouble
+        ]
+
+    assert state(alarms[name], trouble(29), before="ALARM") == "ALARM"
+    assert state(alarms[name], trouble(31), before="ALARM") == "OK"
 
 
 def test_every_alarm_is_tried(alarms: Mapping[str, Any]) -> None:
