@@ -65,13 +65,13 @@ def counted(metric: str) -> Watched:
 
 
 def aged(percent: int) -> Watched:
-    """Records have waited for so much of the longest hold; without an invocation, nothing has changed."""
+    """Records have waited for so much of the longest hold; half an hour without an invocation, and none wait."""
     line = HOLD * 1000 * percent / 100
     return Watched(metric="IteratorAge", unit="Milliseconds", trouble=[(1, line)], well=[(1, line - 1)], silence="OK")
 
 
 def left(percent: int) -> Watched:
-    """So much of the retention is left; without an invocation, nothing has changed."""
+    """So much of the retention is left; half an hour without an invocation, and nothing waits."""
     line = RETENTION * percent / 100
     trouble = [(2, RETENTION), (1, line)]
     return Watched(metric="TimeToDataLoss", unit="Seconds", trouble=trouble, well=[(1, line + 1)], silence="OK")
