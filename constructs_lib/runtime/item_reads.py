@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from constructs_lib.runtime.attribute_values import UnsupportedValueError
 from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.descriptions import describe
 from constructs_lib.runtime.partiql import passes
@@ -45,10 +46,20 @@ class Wanted:
     Args:
         table: Name of the table.
         key: The whole key, as attribute values.
+
+    Raises:
+        UnsupportedValueError: If no table is called so, or one of the values can be in no key.
     """
 
     table: str
     key: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.table, str) or not self.table:
+            raise UnsupportedValueError("the table of an item is named by a text that is not empty")
+        for name, value in self.key.items():
+            if not value.keys() <= {"S", "N", "B"}:
+                raise UnsupportedValueError(f"{name}: a key is made of text, numbers and bytes")
 
     @property
     def address(self) -> Address:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constructs_lib.runtime.effects import Fold, Insert, Replace, Transact
-from constructs_lib.runtime.outcomes import Delivery, Done, Failed, Held
+from constructs_lib.runtime.outcomes import Delivery, Done, Failed, Held, Refused
 from constructs_lib.runtime.records import Record
 from tests.standins.dynamodb import Action, Faults, Moment
 from tests.unit.runtime.item_world import CrashError, World, delivery, left, put, send
@@ -156,6 +156,19 @@ def test_what_follows_must_be_messages_or_nothing_is_written(then: Any) -> None:
     assert isinstance(failed, Failed)
     assert "its `then`, is a list or tuple of Send" in failed.reason
     assert (outcomes["good"], [*world.items("orders")]) == (Done(), ["good"])
+
+
+@pytest.mark.parametrize("table", ["", None, 7, 'a"b'])
+@pytest.mark.parametrize("kind", [Insert, Fold, Replace])
+def test_a_table_that_cannot_be_one_is_its_records_trouble_only(kind: Any, table: Any) -> None:
+    """It is not taken for a store that is away, for which all would wait."""
+    values: dict[Any, tuple[Any, ...]] = {Insert: ({},), Fold: (lambda state: {},), Replace: ({}, 1)}
+    outcomes = World().settle(
+        lambda record: kind(table if record.id == "bad" else "orders", {"id": record.id}, *values[kind]),
+        [delivery("good"), delivery("bad"), delivery("other")],
+    )
+    assert isinstance(outcomes.pop("bad"), Refused)
+    assert set(outcomes.values()) == {Done()}
 
 
 def test_a_stale_version_still_sends_what_follows_from_it() -> None:

@@ -197,7 +197,7 @@ def test_an_item_that_cannot_be_written_is_refused_alone(item: Any, reason: str)
     assert (outcomes["good"], outcomes["other"]) == (Done(), Done())
 
 
-@pytest.mark.parametrize("key", [{}, {"event_ids": "x"}, {"id": 0.5}, {"id": ""}, {"other": "x"}])
+@pytest.mark.parametrize("key", [{}, None, {"event_ids": "x"}, {"id": 0.5}, {"id": ""}, {"id": {"a"}}, {"other": "x"}])
 def test_a_key_that_cannot_be_one_is_refused_alone(key: Any) -> None:
     """New or delivered before: it spoils neither the reads nor the writes of the others."""
     world = World()

@@ -154,6 +154,7 @@ def test_a_condition_of_the_handlers_own_that_does_not_hold_fails_its_record_onl
         ([{"Put": {"Item": {"id": "x"}}}], "the Put of a transaction needs TableName"),
         ([{"Put": {"TableName": "accounts", "Item": {"id": "x", "total": 0.5}}}], "total: an item holds no float"),
         ([{"Put": {"TableName": "accounts", "Item": {"id": "x"}, "Condition": "y"}}], "Unknown parameter"),
+        ([{"Delete": {"TableName": "accounts", "Key": {"id": [1]}}}], "id: a key is made of text, numbers and bytes"),
         ([_adds("a", 1), _adds("a", 2)], "multiple operations on one item"),
         ([{"Update": {"TableName": "accounts", "Key": {"id": "x"}, "UpdateExpression": "PUT 1"}}], "cannot be written"),
     ],
