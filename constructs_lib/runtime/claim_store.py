@@ -1,7 +1,8 @@
 """The table of claims in DynamoDB, read and written for a whole batch at a time.
 
 Items have the partition key `id` and the attributes `state`, `token`, `digest`, `claimed_until`, `expiration`; those
-that are done also `result` or `left_out`. DynamoDB deletes items some time after `expiration` where the table's time to
+that are done also `result` or `left_out`. An item with nothing but `digest` and `expiration` is the mark of a transaction:
+its message is done, by a consumer whose effect was another kind before. DynamoDB deletes items some time after `expiration` where the table's time to
 live is on; nothing here relies on that.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ONLY_DONE = ("result", "left_out")
 _MILLISECOND = Decimal("0.001")
+_OF_A_MARK: Mapping[str, Any] = {"token": None, "state": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,9 @@ class DynamoDbClaims:
             _key(swap.by.id),
             put=attributes,
             remove=[name for name in _ONLY_DONE if swap.seen.state == "done" and name not in attributes],
-            where=to_attributes({"token": swap.seen.token, "state": swap.seen.state}),
+            where=to_attributes({"token": swap.seen.token, "state": swap.seen.state})
+            if swap.seen.token
+            else _OF_A_MARK,
         )
 
 
@@ -104,10 +108,10 @@ def _read(found: Mapping[str, Any] | Unread | None) -> Stored | Away | None:
     values = from_attributes(found)
     return Stored(
         id=values["id"],
-        state=values["state"],
-        token=values["token"],
+        state=values.get("state", "done"),
+        token=values.get("token", ""),
         digest=values["digest"],
-        claimed_until=float(values["claimed_until"]),
+        claimed_until=float(values.get("claimed_until", 0)),
         expiration=int(values["expiration"]),
         result=values.get("result"),
         left_out=values.get("left_out", ""),
