@@ -1,12 +1,14 @@
 """What the template of a tenant throttle promises."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 import pytest
 
+from constructs_lib.runtime.tenant_throttle import Accept, Refuse, Sideline
 from constructs_lib.tenant_throttle import TenantThrottle
 from constructs_lib.testing.findings import findings
 from tests.support.functions import consumer, source_folder
@@ -102,6 +104,22 @@ def test_rates_may_come_from_parameters(source: Path) -> None:
     stack = new_stack()
     rate = cdk.CfnParameter(stack, "Rate", type="Number", default=50).value_as_number
     add(stack, source, rate_per_second=rate, sideline_above=10)
+
+
+def test_the_example_on_the_page_runs(source: Path) -> None:
+    """The construct as it is used there, and a function that does what each decision asks for."""
+    page = Path(__file__).resolve().parents[3] / "docs" / "fairness.md"
+    app, function = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    stack = new_stack()
+    exec(app, {"stack": stack, "function": consumer(stack, "Ask", source)})
+    assert resources(stack, "AWS::DynamoDB::Table")
+    sent: list[tuple[str, str]] = []
+    names: dict[str, Any] = {"queue": "q", "sideline_queue": "s", "send": lambda to, group: sent.append((to, group))}
+    exec(function, names)
+    for decision, status in ((Accept(), 202), (Sideline(), 202), (Refuse(3), 429)):
+        throttle = type("Deciding", (), {"decide": lambda _, tenant, decision=decision: decision})()
+        assert names["accept"]("acme", throttle)["statusCode"] == status
+    assert sent == [("q", "acme"), ("s", "acme")]
 
 
 def test_the_rule_packs_find_nothing(tmp_path: Path) -> None:
