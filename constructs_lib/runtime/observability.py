@@ -17,6 +17,8 @@ Metrics. With the one dimension `dependency`, from streams, as counts (statistic
 * `HandlerFailing`: records that are held because most keys fail for reasons that only the handler can have;
 * `BreakerOpened`, `BreakerClosed`: the circuit breaker changed its state; `RetriesRefused`: retries that had to wait for
   the retry budget;
+* `RecordsRepeated`: records done that were copies; `PayloadMismatches`, `StoreErrors`, `ClaimsLost`, `MessagesReplayed`,
+  `SendsFailed`: as below, where the effect of a record is made once;
 
 and as gauges (the newest value of an invocation; statistic: maximum or minimum):
 
@@ -33,6 +35,7 @@ With the one dimension `service`, from queues, as counts:
 * `MessagesDeadLettered`: given up and kept; `PayloadMismatches`: because their key came with another payload before;
 * `StoreErrors`: messages for which the idempotency store did not answer; `ClaimsLost`: messages that another worker took
   over meanwhile;
+* `MessagesReplayed`: messages of the past, for which nothing outside is called;
 * `SendsFailed`: messages that follow from a record and were not confirmed.
 """
 
