@@ -137,10 +137,10 @@ class Clock:
 
     def __init__(self, now: float) -> None:
         self.now = now
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
         self._count = 0
 
-    def at(self, time: float, happening: Callable[[], None]) -> None:
+    def at(self, time: float, happening: Callable[[], object]) -> None:
         """Let something happen at this time."""
         self._count += 1
         heapq.heappush(self._agenda, (max(time, self.now), self._count, happening))
