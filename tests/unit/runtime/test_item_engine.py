@@ -111,18 +111,21 @@ def _redelivered(batch: Sequence[Delivery]) -> list[Delivery]:
 
 
 @pytest.mark.requirement("IDM-01")
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_crash_before_or_after_any_call_neither_loses_nor_repeats_an_effect(kind: str) -> None:
-    """The batch comes again, as a queue brings it; in the end each event had its effect and its messages went out."""
+@pytest.mark.parametrize(("kind", "number"), [*((kind, 6) for kind in KINDS), ("insert", 60)])
+def test_a_crash_before_or_after_any_call_neither_loses_nor_repeats_an_effect(kind: str, number: int) -> None:
+    """The batch comes again, as a queue brings it; in the end each event had its effect and its messages went out.
+
+    Sixty inserts are several calls at the same time.
+    """
     at = 0
     while True:
         world = World()
-        batch = events(kind, 6)
+        batch = events(kind, number)
         if not _crash_once(world, batch, at):
             break
         outcomes = world.settle(write, _redelivered(batch))
         assert {type(outcome) for outcome in outcomes.values()} == {Done}, f"redelivery refused after crash {at}"
-        assert effects(world, kind) == once(kind, 6), f"crash {at}"
+        assert effects(world, kind) == once(kind, number), f"crash {at}"
         assert set(world.sent) == {f"{way}-{one.record.id}" for one in batch for way in "qs"}, f"crash {at}"
         at += 1
     # Before and after: at least one write and the calls for two destinations.
