@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from constructs_lib.runtime.batch_plan import Entry
+from constructs_lib.runtime.batch_tasks import Entry
 from constructs_lib.runtime.descriptions import describe
 from constructs_lib.runtime.journal import Counts, JournalStore, Page, Shard, digest, is_handler_crashing, resume
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from constructs_lib.runtime.attempts import DependencyAway, Done, Result, Unknown, outcome
 from constructs_lib.runtime.batch_journal import BatchJournal
-from constructs_lib.runtime.batch_plan import BatchPlan, Call, Entry, Park, Rules, Task
+from constructs_lib.runtime.batch_plan import BatchPlan
+from constructs_lib.runtime.batch_tasks import Call, Entry, Park, Rules, Task
 from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.descriptions import describe
 from constructs_lib.runtime.envelope import InvalidEnvelopeError

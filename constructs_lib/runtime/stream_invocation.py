@@ -16,8 +16,8 @@ from constructs_lib.runtime.attempts import (
     attempt,
     seconds_aside,
 )
-from constructs_lib.runtime.batch_plan import Call, Entry, Keep, Park, Task
 from constructs_lib.runtime.batch_response import BatchResponse, batch_response
+from constructs_lib.runtime.batch_tasks import Call, Entry, Keep, Park, Task
 from constructs_lib.runtime.crew import Crew
 from constructs_lib.runtime.deadline import Deadline, InvocationContext
 from constructs_lib.runtime.descriptions import describe

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from constructs_lib.runtime.batch_plan import Call, Task
+from constructs_lib.runtime.batch_tasks import Call, Task
 from constructs_lib.runtime.deadline import Deadline
 from constructs_lib.runtime.handler_health import HandlerHealth
 from constructs_lib.runtime.journal import Page, Shard

@@ -9,7 +9,8 @@ import pytest
 
 from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, TenantUnavailable, stream_consumer
 from constructs_lib.runtime.attempts import AlreadyDone, DependencyAway, Done, NotYetError, Result, Waits, note_aside
-from constructs_lib.runtime.batch_plan import BatchPlan, Call, Entry, Keep, Rules
+from constructs_lib.runtime.batch_plan import BatchPlan
+from constructs_lib.runtime.batch_tasks import Call, Entry, Keep, Rules
 from constructs_lib.runtime.effects import Inherent, Outside
 from constructs_lib.runtime.outcomes import PAYLOAD_MISMATCH, Delivery, Failed, NotBegun, Outcome, Work
 from constructs_lib.runtime.outcomes import Done as SettledDone
