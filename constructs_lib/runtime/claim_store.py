@@ -1,8 +1,8 @@
 """The table of claims in DynamoDB, read and written for a whole batch at a time.
 
 Items have the partition key `id` and the attributes `state`, `token`, `digest`, `claimed_until`, `expiration`; those
-that are done also `result` or `left_out`. An item with nothing but `digest` and `expiration` is the mark of a transaction:
-its message is done, by a consumer whose effect was another kind before. DynamoDB deletes items some time after `expiration` where the table's time to
+that are done also `result` or `left_out`. One without `token` is the mark of a transaction: its
+message is done, by a consumer whose effect was another kind before. DynamoDB deletes items some time after `expiration` where the table's time to
 live is on; nothing here relies on that.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from constructs_lib.runtime.attribute_values import from_attributes, to_attributes
+from constructs_lib.runtime.attribute_values import from_attributes, to_attribute, to_attributes
 from constructs_lib.runtime.claim_ports import Away, Swap
 from constructs_lib.runtime.claim_states import Stored
 from constructs_lib.runtime.deadline import Deadline
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _ONLY_DONE = ("result", "left_out")
 _MILLISECOND = Decimal("0.001")
-_OF_A_MARK: Mapping[str, Any] = {"token": None, "state": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +76,10 @@ class DynamoDbClaims:
             _key(swap.by.id),
             put=attributes,
             remove=[name for name in _ONLY_DONE if swap.seen.state == "done" and name not in attributes],
-            where=to_attributes({"token": swap.seen.token, "state": swap.seen.state})
-            if swap.seen.token
-            else _OF_A_MARK,
+            where={
+                "token": to_attribute(swap.seen.token) if swap.seen.token else None,
+                "state": to_attribute(swap.seen.state),
+            },
         )
 
 
@@ -108,7 +108,7 @@ def _read(found: Mapping[str, Any] | Unread | None) -> Stored | Away | None:
     values = from_attributes(found)
     return Stored(
         id=values["id"],
-        state=values.get("state", "done"),
+        state=values["state"],
         token=values.get("token", ""),
         digest=values["digest"],
         claimed_until=float(values.get("claimed_until", 0)),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from constructs_lib.runtime.attribute_values import to_attributes
-from constructs_lib.runtime.claim_states import item_id
+from constructs_lib.runtime.claim_states import CLOCK_MARGIN_SECONDS, item_id
 from constructs_lib.runtime.descriptions import clean, describe
 from constructs_lib.runtime.effects import Transact
 from constructs_lib.runtime.item_outcomes import away, invalid
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _UNMET = "ConditionalCheckFailed"
 _NONE = "None"
+_CLAIMED: Any = {"S": "claimed"}
 # Less is not enough for a transaction, its answer and that of the consumer.
 _LEAST_SECONDS = 1.0
 
@@ -91,7 +92,7 @@ class Transactions:
         for entry in entries:
             item = found[entry.mark.address]
             if item is not None and not isinstance(item, Unread) and _expiration(item) > work.now():
-                outcome = _judged(entry.delivery, item)
+                outcome = _judged(entry.delivery, item, work.now())
                 # Only on the word of the transaction itself is a message refused: this read may be late.
                 if isinstance(outcome, Done):
                     outcomes[entry.position] = outcome
@@ -102,11 +103,15 @@ def _expiration(mark: Mapping[str, Any]) -> float:
     return float(mark.get("expiration", {}).get("N", 0))
 
 
-def _judged(delivery: Delivery, mark: Mapping[str, Any]) -> Outcome:
+def _judged(delivery: Delivery, mark: Mapping[str, Any], now: float) -> Outcome:
     """Return the outcome of a message whose id has a mark already."""
-    if mark.get("digest") == {"S": delivery.digest}:
-        return Done(repeated=True)
-    return mismatch(delivery.record.id)
+    if mark.get("digest") != {"S": delivery.digest}:
+        return mismatch(delivery.record.id)
+    if mark.get("state") == _CLAIMED:
+        # By a worker of a time when the consumer's effect was another kind; it is not done by that.
+        runs_until = float(mark["claimed_until"]["N"]) + CLOCK_MARGIN_SECONDS
+        return Held("a copy of it is being worked on", retry_after=max(0.0, runs_until - now))
+    return Done(repeated=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,11 @@ class _Run:
         """Return what the reasons mean for the message; None if the same may succeed soon."""
         *of_actions, of_mark = reasons
         if of_mark.get("Code") == _UNMET:
-            return _judged(entry.delivery, of_mark["Item"]) if "Item" in of_mark else Held("its mark cannot be read")
+            return (
+                _judged(entry.delivery, of_mark["Item"], self.work.now())
+                if "Item" in of_mark
+                else Held("its mark cannot be read")
+            )
         for reason, action in zip(of_actions, entry.actions, strict=True):
             code = reason.get("Code", _NONE)
             [(kind, operation)] = action.items()
@@ -217,10 +226,21 @@ class _Run:
         put = {
             "TableName": marks.table,
             "Item": to_attributes(item),
-            # The table forgets in its own time; what has expired counts no more.
-            "ConditionExpression": "attribute_not_exists(#id) OR #expiration <= :now",
-            "ExpressionAttributeNames": {"#id": "id", "#expiration": "expiration"},
-            "ExpressionAttributeValues": {":now": {"N": str(int(now))}},
+            # The table forgets in its own time; what has expired counts no more, nor does a claim that has lapsed.
+            "ConditionExpression": (
+                "attribute_not_exists(#id) OR #expiration <= :now OR (#state = :claimed AND #until <= :lapsed)"
+            ),
+            "ExpressionAttributeNames": {
+                "#id": "id",
+                "#expiration": "expiration",
+                "#state": "state",
+                "#until": "claimed_until",
+            },
+            "ExpressionAttributeValues": {
+                ":now": {"N": str(int(now))},
+                ":claimed": _CLAIMED,
+                ":lapsed": {"N": str(int(now - CLOCK_MARGIN_SECONDS))},
+            },
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         return {"Put": put}

@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 
-from constructs_lib.runtime.attribute_values import to_attributes
 from constructs_lib.runtime.claim_ports import Claim, Wanted
 from constructs_lib.runtime.claim_states import CLOCK_MARGIN_SECONDS
 from constructs_lib.runtime.claims import LARGEST_RESULT_BYTES
@@ -27,7 +26,6 @@ from constructs_lib.runtime.records import Record
 from tests.standins.dynamodb import FakeDynamoDB, Moment
 from tests.unit.runtime.claim_world import (
     REMEMBER_SECONDS,
-    TABLE,
     TIMEOUT_SECONDS,
     VISIBILITY_SECONDS,
     Crash,
@@ -36,7 +34,6 @@ from tests.unit.runtime.claim_world import (
     World,
     delivery,
 )
-from tests.unit.runtime.events import ARRIVED
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -471,17 +468,6 @@ def test_result_of_a_forgotten_message_is_not_told_for_a_new_one() -> None:
     provider.answers["m-1"] = lambda: {1, 2}
     worker.settle([delivery()], provider.call)
     assert worker.settle([delivery()], provider.call) == [Done(None, repeated=True)]
-
-
-def test_mark_of_a_transaction_is_respected() -> None:
-    """A consumer whose effect was `Items` before and is outside now: what its transactions did is not done again."""
-    world, provider = World(), Provider()
-    mark = {"id": "message#m-1", "digest": delivery().digest, "expiration": int(ARRIVED) + 10}
-    world.database.put(TABLE, to_attributes(mark))
-    worker = world.worker()
-    assert worker.settle([delivery()], provider.call) == [Done(None, repeated=True)]
-    world.time.pass_by(10)
-    assert worker.settle([delivery()], provider.call) == [Done({"call": 1})]
 
 
 @pytest.mark.parametrize("concurrency", [2, 7, 50])
