@@ -103,6 +103,9 @@ class World:
     def worker(self, **given: Any) -> "Worker":
         return Worker(self, **given)
 
+    def client(self, faults: Faults) -> Any:
+        return self.database.client(faults)
+
     @property
     def stored(self) -> list[dict[str, Any]]:
         return self.database.items(TABLE)
@@ -131,9 +134,7 @@ class Worker:
     watch: RecordingWatch = field(default_factory=RecordingWatch)
 
     def __post_init__(self) -> None:
-        store = DynamoDbClaims(
-            client=self.world.database.client(self.faults), table=TABLE, sleep=self.world.time.pass_by
-        )
+        store = DynamoDbClaims(client=self.world.client(self.faults), table=TABLE, sleep=self.world.time.pass_by)
         self.claims = Claims(store, scope=self.scope, remember_seconds=REMEMBER_SECONDS)
         self.engine = OutsideEngine(self.effect, claims=self.claims)
 
