@@ -4,12 +4,13 @@ Modelled on what AWS documents:
 
 * a group is a noisy neighbour once it has at least 30 messages in flight and more than 10 % of all in flight; then
   messages of other groups are handed out first, and among noisy ones those of the group with the fewest in flight; it
-  stays so until none of its messages waits. Nothing is limited or dropped
+  stays so until none of its messages waits, or it has sent nothing for five minutes. Nothing is limited or dropped
   (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues-detailed.html);
 * a mapping runs at most `max_concurrency` invocations, each with up to `batch_size` messages
   (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html).
 
-Not modelled, because it could only shorten a wait: the second measure by which SQS notices a group, its share of recent
+Whether a group that is silent for so long while messages of it still wait can be noticed again is not documented; here it
+cannot, which is worse. Not modelled, because it could only shorten a wait: the second measure by which SQS notices a group, its share of recent
 processing time, whose window is not documented. How long SQS takes to notice is not documented either, so it is a
 parameter. A message is done when its batch is: as late as it can be.
 """
@@ -24,6 +25,7 @@ from typing import Literal
 
 NOTICED_SHARE = 0.10
 NOTICED_MESSAGES = 30
+SILENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class _State:
     in_flight: Counter[str] = field(default_factory=Counter)
     above_since: dict[str, float] = field(default_factory=dict)
     noisy: set[str] = field(default_factory=set)
+    last_sent: dict[str, float] = field(default_factory=dict)
 
 
 def simulate(
@@ -86,6 +89,7 @@ def simulate(
         if coming and (not batches or coming[0][0] <= batches[0][0]):
             now, tenant = coming.popleft()
             state.waiting.setdefault(tenant, deque()).append(now)
+            state.last_sent[tenant] = now
         else:
             now, _, batch = heapq.heappop(batches)
             free += 1
@@ -130,7 +134,7 @@ def _notice(state: _State, queue: Queue, now: float) -> None:
                 state.noisy.add(tenant)
         else:
             state.above_since.pop(tenant, None)
-        if not messages:
+        if not messages or now - state.last_sent[tenant] >= SILENCE_SECONDS:
             state.noisy.discard(tenant)
 
 

@@ -176,6 +176,19 @@ def test_a_flood_waits_aside_for_a_bounded_time_and_nothing_of_it_is_dropped(flo
     assert max(done[NOISY]) <= throttled_bound(flood.sideline, burst)
 
 
+@pytest.mark.requirement("MSG-10")
+def test_a_flood_that_is_over_but_not_worked_off_delays_nobody_behind_the_throttle() -> None:
+    """SQS forgets who is silent for five minutes, whatever still waits; the throttle has not let so much in."""
+    flood = Flood(max_concurrency=10, batch_size=10, seconds=30.0, seed=1)
+    once = [(0.0, NOISY)] * 100 * flood.max_concurrency * flood.batch_size
+    quiet = [(20.0 * number, "quiet") for number in range(60)]
+    judged = judge(once + quiet, hard=flood.hard, fair=flood.fair, environments=flood.environments)
+    bound = throttled_bound(flood.consumer, flood.fair.burst + flood.environments * flood.fair.lease + 1)
+    assert max(flood.run(judged.accepted, flood.consumer)["quiet"]) <= bound
+    alone = flood.run(sorted(once + quiet), flood.consumer)["quiet"]
+    assert max(alone) > 10 * fair_bound(flood.consumer, 0)
+
+
 def test_the_page_shows_what_the_model_shows() -> None:
     """With the limits as they are; python -m tests.fairness writes it."""
     page = PAGE.read_text(encoding="utf-8")
