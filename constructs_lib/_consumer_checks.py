@@ -4,7 +4,6 @@ from typing import cast
 
 from aws_cdk import Duration, Token
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 
 from constructs_lib._checks import between, duration_between, in_words
 from constructs_lib._consumer_queue import MessageQueue
@@ -111,23 +110,4 @@ def check_concurrency(consumer: lambda_.Function, max_concurrency: int, sideline
             "max_concurrency and sideline_concurrency together must not exceed the consumer's reserved_concurrency, got "
             f"{given} and reserved_concurrency {reserved:g}; throttled deliveries count towards max_receive_count: "
             "lower max_concurrency or raise reserved_concurrency"
-        )
-
-
-def check_existing(queue: sqs.IQueue, hidden: Duration) -> None:
-    """Refuse a queue of the same app that shows a message again while the function may still work on it.
-
-    Raises:
-        ValueError: If its visibility timeout is known and too short.
-    """
-    resource = queue.node.default_child
-    if not isinstance(resource, sqs.CfnQueue):
-        return
-    # SQS hides a message for 30 seconds where nothing else is said (API reference, "SetQueueAttributes").
-    given = resource.visibility_timeout if resource.visibility_timeout is not None else 30
-    if not Token.is_unresolved(given) and given < hidden.to_seconds():
-        raise ValueError(
-            f"queue {queue.node.path!r} must hide a message for at least {in_words(hidden)}, six times the consumer's "
-            f"timeout, got a visibility timeout of {given:g} seconds; a second copy could start beside the first: raise "
-            "its visibility timeout or lower the consumer's timeout"
         )

@@ -18,11 +18,11 @@ from constructs_lib._consumer_alarms import ConsumerAlarms
 from constructs_lib._consumer_checks import (
     check_batch,
     check_concurrency,
-    check_existing,
     check_times,
     visibility,
     window,
 )
+from constructs_lib._consumer_existing import check_existing
 from constructs_lib._consumer_metrics import ConsumerMetrics
 from constructs_lib._consumer_queue import LONGEST_RETENTION, MessageQueue
 from constructs_lib._consumer_queues import dead_letter_queue, let_work_off, message_queue, poll
@@ -99,8 +99,7 @@ class IdempotentConsumer(Construct):
         check_concurrency(consumer, max_concurrency, sideline_concurrency)
         _check_sideline(options, sideline_concurrency)
         check_store(store)
-        if options.queue:
-            check_existing(options.queue, hidden)
+        check_existing(options, hidden)
         claim(consumer, self)
 
         self.consumer = consumer

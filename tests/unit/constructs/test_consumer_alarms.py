@@ -185,8 +185,8 @@ def test_lines_follow_the_retention_that_was_given(tmp_path: Path) -> None:
     """Of a queue that is there already too."""
     stack = new_stack()
     take = consumer(stack, "Take", source_folder(tmp_path))
-    queue = sqs.Queue(stack, "Held", visibility_timeout=Duration.minutes(3))
-    dead = sqs.Queue(stack, "Dead")
+    queue = sqs.Queue.from_queue_arn(stack, "Held", "arn:aws:sqs:eu-west-1:123456789012:held")
+    dead = sqs.Queue.from_queue_arn(stack, "Dead", "arn:aws:sqs:eu-west-1:123456789012:dead")
     told = MessageQueue.existing(queue, dead_letter_queue=dead, retention=Duration.days(10), max_receive_count=5)
     IdempotentConsumer(stack, "Orders", consumer=take, queue=told)
     lines = sorted(

@@ -136,19 +136,61 @@ def test_a_consumer_can_work_off_a_queue_that_is_there(source: Path) -> None:
     assert sending(stack) == [f"{HELD_BACK}-dead", HELD_BACK]
 
 
-@pytest.mark.requirement("LIB-04")
-def test_a_queue_that_shows_a_message_too_soon_is_refused(source: Path) -> None:
-    """A second copy could start beside the first; thirty seconds are what SQS takes where nothing is said."""
+def there(
+    stack: cdk.Stack,
+    *,
+    told_days: int = 4,
+    told_deliveries: int = 5,
+    dead_days: int = 14,
+    redrive: bool = True,
+    **made: Any,
+) -> MessageQueue:
+    """A queue of the app as it is made, and as the consumer is told of it."""
+    dead = sqs.Queue(stack, "Dead", retention_period=Duration.days(dead_days))
+    policy = sqs.DeadLetterQueue(queue=dead, max_receive_count=5) if redrive else None
+    options = {"visibility_timeout": Duration.minutes(3), **made}
+    return MessageQueue.existing(
+        sqs.Queue(stack, "Held", dead_letter_queue=policy, **options),
+        dead_letter_queue=dead,
+        retention=Duration.days(told_days),
+        max_receive_count=told_deliveries,
+    )
+
+
+def test_a_queue_of_the_app_that_is_set_well_is_taken(source: Path) -> None:
+    """Where nothing is said, SQS keeps messages for four days."""
     stack = new_stack()
-    dead = sqs.Queue(stack, "Dead")
-    for name, visibility in (("Unsaid", None), ("Short", Duration.seconds(179))):
-        queue = sqs.Queue(stack, name, visibility_timeout=visibility)
-        told = MessageQueue.existing(queue, dead_letter_queue=dead, retention=Duration.days(4), max_receive_count=5)
-        with pytest.raises(ValueError, match=rf"'Stack/{name}'.*at least 3 minutes.*got a visibility timeout of \d+"):
-            IdempotentConsumer(stack, f"Of{name}", consumer=consumer(stack, f"Take{name}", source), queue=told)
-    enough = sqs.Queue(stack, "Enough", visibility_timeout=Duration.minutes(3))
-    told = MessageQueue.existing(enough, dead_letter_queue=dead, retention=Duration.days(4), max_receive_count=5)
-    add(stack, source, queue=told)
+    add(stack, source, queue=there(stack))
+    assert len(resources(stack, "AWS::Lambda::EventSourceMapping")) == 1
+
+
+MISFITS: dict[str, tuple[dict[str, Any], str]] = {
+    "shown too soon": (
+        {"visibility_timeout": Duration.seconds(179)},
+        r"'Stack/Held' must hide a message for at least 3 minutes.*got a visibility timeout of 179 seconds",
+    ),
+    "shown after SQS's own time": ({"visibility_timeout": None}, r"got a visibility timeout of 30 seconds"),
+    "never given up": ({"redrive": False}, r"'Stack/Held' must have a redrive policy, got none.*give it"),
+    "given up otherwise": ({"told_deliveries": 9}, r"max_receive_count must be that.*'Stack/Held', got 9 for 5"),
+    "kept otherwise": (
+        {"told_days": 7},
+        r"retention must be what.*got 7 days for a queue that keeps messages for 4 days",
+    ),
+    "dead letters gone at once": (
+        {"dead_days": 4},
+        r"'Stack/Dead' must keep letters for longer than 4 days.*got 4 days.*raise its retention",
+    ),
+}
+
+
+@pytest.mark.requirement("LIB-04")
+@pytest.mark.parametrize("case", MISFITS)
+def test_a_queue_of_the_app_that_does_not_fit_is_refused(case: str, source: Path) -> None:
+    """What can be seen at synth is looked at: what is told must be so, and must be enough."""
+    options, words = MISFITS[case]
+    stack = new_stack()
+    with pytest.raises(ValueError, match=words):
+        add(stack, source, queue=there(stack, **options))
 
 
 @pytest.mark.requirement("LIB-04")

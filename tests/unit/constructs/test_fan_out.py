@@ -124,9 +124,14 @@ def test_two_consumers_of_one_dead_letter_queue_are_refused(source: Path) -> Non
     """Nobody could tell whose dead letter it is."""
     stack = new_stack()
     placed = FanOut(stack, "Placed")
-    dead = sqs.Queue(stack, "Dead")
+    dead = sqs.Queue(stack, "Dead", retention_period=Duration.days(14))
     for name in ("Bill", "Pack"):
-        queue = sqs.Queue(stack, f"{name}Queue", visibility_timeout=Duration.minutes(3))
+        queue = sqs.Queue(
+            stack,
+            f"{name}Queue",
+            visibility_timeout=Duration.minutes(3),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=5),
+        )
         told = MessageQueue.existing(queue, dead_letter_queue=dead, retention=Duration.days(4), max_receive_count=5)
         made = IdempotentConsumer(stack, name, consumer=consumer(stack, f"{name}Take", source), queue=told)
         if name == "Bill":
