@@ -27,6 +27,10 @@ _LONGEST_SQS_ID = 128
 class Outside:
     """The handler calls something outside; what it returns, as JSON, is the stored result.
 
+    A handler that raises says that its call has had no effect: the message is free for the next attempt at once. Where it
+    cannot know, after a time-out for one, *reconcile* tells. A result above 256 KB, or one that is no JSON, is left out:
+    its message is done without it.
+
     Args:
         receiver_key: The handler hands `record.id` to a receiver that tells copies apart by it. Then a crash repeats the
             call but not its effect, and completions are recorded together at the end. Default: it does not; a crash
