@@ -1,7 +1,6 @@
 """Working off what is parked: what becomes of each record, whose turn it is, and what a crash costs."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,18 +10,7 @@ from constructs_lib.runtime.stream_ports import Go, Outcome, Probe, Wait
 from tests.unit.runtime.events import ARRIVED
 from tests.unit.runtime.fakes import MemoryQuarantine, RecordingWatch
 from tests.unit.runtime.parking_world import HOLD_SECONDS, Actors, OpenGate, World, parked
-
-
-def raising(*errors: Exception | None) -> Callable[[], object]:
-    """Return a behaviour that raises one error per call, the last one for ever."""
-    left = list(errors)
-
-    def behave() -> None:
-        error = left.pop(0) if len(left) > 1 else left[0]
-        if error:
-            raise error
-
-    return behave
+from tests.unit.runtime.stream_batches import raising
 
 
 def pile(world: World, number: int, *, tenant: str = "acme", first: int = 1) -> None:
