@@ -54,8 +54,10 @@ def running() -> Iterator[tuple[str, Callable[[str], float]]]:
                 if path.startswith(below):
                     return float(moment)
 
-        yield f"http://127.0.0.1:{port}", first
-        process.stdin.close()
+        try:
+            yield f"http://127.0.0.1:{port}", first
+        finally:
+            process.stdin.close()
 
 
 if __name__ == "__main__":
