@@ -1,12 +1,11 @@
 """An order is published once, or twice; its three consumers each do once what they are for, whatever fails meanwhile."""
 
-from constructs_lib import FanOut, IdempotentConsumer, PythonFunction  # isort: skip
+from constructs_lib import FanOut, IdempotentConsumer, PythonFunction, grant_items  # isort: skip
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 
 from constructs_lib.alarms import OperatorTopic, notify
-from constructs_lib.item_grants import grant_items
 
 app = cdk.App()
 stack = cdk.Stack(app, "Orders")
