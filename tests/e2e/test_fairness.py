@@ -13,14 +13,15 @@ from tests.e2e.run.system import System
 
 pytestmark = pytest.mark.local_cloud
 
-# Limits of the system under test: 2 a second after 20 at once, of which 10 are not taken aside. Each environment of
-# the function gives one more in advance; there are no more of them than senders.
-FLOOD = 60
+# Limits of the system under test: 2 a second after 20 at once. On a machine so busy that the table of the rates answers
+# too late, each environment of the function goes by them alone; there are no more of those than senders.
 SENDERS = 4
+AT_ONCE = 20
+MOST = 400
 
 
 def flood(system: System, endpoint: str, text: str) -> list[tuple[int, Mapping[str, str], Mapping[str, object]]]:
-    """Status, headers and body of the answers to many events of one alert, sent as fast as they are taken."""
+    """Status, headers and body of the answers to events of one alert, sent as fast as they are taken until some are not."""
     url = system.url(system.regions[0], f"/v1/endpoints/{endpoint}/events")
 
     def send(number: int) -> tuple[int, Mapping[str, str], Mapping[str, object]]:
@@ -28,8 +29,11 @@ def flood(system: System, endpoint: str, text: str) -> list[tuple[int, Mapping[s
         answer = urllib3.request("POST", url, body=text.encode(), headers=headers, retries=False, timeout=60)
         return answer.status, answer.headers, json.loads(answer.data)
 
+    answers: list[tuple[int, Mapping[str, str], Mapping[str, object]]] = []
     with ThreadPoolExecutor(SENDERS) as senders:
-        return list(senders.map(send, range(FLOOD)))
+        while len(answers) < MOST and all(status == 202 for status, _, _ in answers):
+            answers += senders.map(send, range(len(answers), len(answers) + AT_ONCE))
+    return answers
 
 
 @pytest.mark.requirement("MSG-09", "MSG-10")
@@ -43,7 +47,7 @@ def test_a_flood_is_refused_after_a_while_and_nobody_else_notices(system: System
         delivered(system, globex, other)
     statuses = [status for status, _, _ in answers.result()]
     assert set(statuses) == {202, 429}
-    assert statuses.count(202) >= 20
+    assert statuses.count(202) >= AT_ONCE
     for status, headers, body in answers.result():
         if status == 429:
             assert body["type"] == "urn:alerting:problem:over-rate"
