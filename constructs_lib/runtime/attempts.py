@@ -20,7 +20,7 @@ _ANSWERED_LATELY_SECONDS = 30.0
 
 
 class AlreadyDone(Enum):
-    """What is returned in place of a handler that was not called, for an earlier copy of the record is done."""
+    """What is returned in place of a handler that was not called, for the record is done without."""
 
     TOKEN = auto()
 
@@ -45,7 +45,7 @@ class RefusedUnaskedError(PermanentFailure):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The handler returned, or did so for an earlier copy.
+    """The handler returned, or the record is done without: as a copy, or a replay.
 
     Args:
         called: Whether it was called now.

@@ -86,6 +86,7 @@ class MadeOnce:
             case Done(repeated=repeated):
                 if repeated:
                     self.watch.count("RecordsRepeated")
+                if repeated or not handler.called:
                     return AlreadyDone.TOKEN
             case Refused(reason, code):
                 if code == PAYLOAD_MISMATCH:
@@ -118,14 +119,16 @@ class _HandlerExitError(Exception):
 
 
 class _Handler:
-    """The user's handler: how long it took, and what it raised."""
+    """The user's handler: whether it was called, how long it took, and what it raised."""
 
     def __init__(self, handle_record: Callable[[Record], object]) -> None:
         self._handle_record = handle_record
+        self.called = False
         self.seconds = 0.0
         self.error: BaseException | None = None
 
     def __call__(self, record: Record) -> object:
+        self.called = True
         begun = time.monotonic()
         try:
             return self._handle_record(record)

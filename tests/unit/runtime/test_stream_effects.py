@@ -1,6 +1,7 @@
 """Effects of a stream's records made once: what the handler is spared, and that all else stays as it was."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,16 +12,20 @@ from constructs_lib.runtime import DependencyUnavailable, PermanentFailure, Tena
 from constructs_lib.runtime.attempts import AlreadyDone, DependencyAway, Done, NotYetError, Result, Waits, note_aside
 from constructs_lib.runtime.batch_plan import BatchPlan
 from constructs_lib.runtime.batch_tasks import Call, Entry, Keep, Rules
-from constructs_lib.runtime.effects import Inherent, Outside
+from constructs_lib.runtime.effects import Inherent, Insert, Outside
+from constructs_lib.runtime.envelope import Envelope
+from constructs_lib.runtime.item_engine import ItemsEngine
 from constructs_lib.runtime.outcomes import PAYLOAD_MISMATCH, Delivery, Failed, NotBegun, Outcome, Work
 from constructs_lib.runtime.outcomes import Done as SettledDone
 from constructs_lib.runtime.records import Record, stream_arrivals
+from constructs_lib.runtime.sends import Sender
 from constructs_lib.runtime.settings import SettingError
 from constructs_lib.runtime.stream_batch import Memory
 from constructs_lib.runtime.stream_invocation import carry_out, once
 from constructs_lib.runtime.stream_ports import Bounds, Probe, StreamPorts
 from constructs_lib.runtime.stream_ports import Outcome as Answer
-from tests.standins.dynamodb import Faults
+from tests.standins.dynamodb import FakeDynamoDB, Faults
+from tests.unit.runtime import item_world
 from tests.unit.runtime.claim_world import World as Claims
 from tests.unit.runtime.events import ARRIVED, envelope, kinesis_event
 from tests.unit.runtime.fakes import FakeContext, FakeTime, MemoryQuarantine, RecordingWatch
@@ -409,6 +414,37 @@ def test_records_are_settled_side_by_side_in_threads() -> None:
     for _ in range(2):
         assert handle(kinesis_event([*batch, *batch]), FakeContext()) == {"batchItemFailures": []}
     assert sorted(handled) == sorted(f"m-{number}" for number in range(50))
+
+
+def test_items_of_records_are_written_and_followed_in_threads() -> None:
+    """One engine for all threads; each record is done with both of its messages, a copy sends them again."""
+    destinations, database = item_world.FakeDestinations(), FakeDynamoDB()
+    sender = Sender(sqs=lambda: destinations, kinesis=lambda: destinations)  # type: ignore[arg-type, return-value]
+    engine = ItemsEngine(
+        client=database.client(), sender=sender, claims_table=None, scope="message", strong=False, remember_seconds=60
+    )
+    made = ports(engine=engine, clock=lambda: ARRIVED)
+
+    def insert(record: Record) -> Insert:
+        follows = (item_world.send(f"queued-{record.id}"), item_world.put(f"streamed-{record.id}"))
+        return Insert("events", {"id": record.id}, {"text": record.body["text"]}, follows)
+
+    handle = stream_consumer(insert, load=lambda: made)
+    names = [f"m-{number}" for number in range(40)]
+    for copies in (1, 2):
+        assert handle(kinesis_event([record(name) for name in names]), FakeContext()) == {"batchItemFailures": []}
+        sent = Counter(Envelope.from_json(payload).id for _, payload in destinations.sent)
+        assert sent == {f"{way}-{name}": copies for name in names for way in ("queued", "streamed")}
+    assert len(database.items("events")) == len(names)
+
+
+@pytest.mark.requirement("IDM-09")
+def test_replay_on_a_stream_calls_nothing() -> None:
+    """Its records are done, and the dependency is not heard of."""
+    stream = Stream()
+    assert stream.consume(record("a", replay=True)) == []
+    assert stream.handled == []
+    assert stream.gate.told == [(Answer.UNCLEAR, None, False)]
 
 
 def test_without_an_effect_the_handler_itself_is_called() -> None:
