@@ -95,3 +95,14 @@ def let_work_off(
             resource_arns=[dead_letters.queue_arn] if ordered else [dead_letters.queue_arn, *arns],
         )
     )
+
+
+def let_messages_return(consumer: lambda_.Function) -> None:
+    """Let *consumer* send messages to the queue that invokes it, as often as they are held.
+
+    Lambda would stop such a loop after about 16 rounds, and the message with it: an outage of some hours.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+    """
+    function = consumer.node.default_child
+    assert isinstance(function, lambda_.CfnFunction), "a Function holds a CfnFunction"
+    function.recursive_loop = "Allow"

@@ -25,7 +25,7 @@ from constructs_lib._consumer_checks import (
 from constructs_lib._consumer_existing import check_existing
 from constructs_lib._consumer_metrics import ConsumerMetrics
 from constructs_lib._consumer_queue import LONGEST_RETENTION, MessageQueue
-from constructs_lib._consumer_queues import dead_letter_queue, let_work_off, message_queue, poll
+from constructs_lib._consumer_queues import dead_letter_queue, let_messages_return, let_work_off, message_queue, poll
 from constructs_lib._consumer_store import SharedStore, check_store, let_remember, regional_table, remember_alone
 from constructs_lib.python_function import PythonFunction
 
@@ -143,6 +143,8 @@ class IdempotentConsumer(Construct):
                     max_concurrency=sideline_concurrency,
                 )
             )
+        if not options.ordered:
+            let_messages_return(consumer)
         self._tell(options, remember_for, store)
         self.metrics = ConsumerMetrics(
             queue=self.queue,

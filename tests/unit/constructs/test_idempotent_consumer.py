@@ -162,6 +162,14 @@ def test_the_consumer_may_receive_give_up_and_remember_only(stack: cdk.Stack) ->
     }
 
 
+def test_a_message_may_be_held_as_often_as_it_takes(stack: cdk.Stack, source: Path) -> None:
+    """Lambda stops loops over queues after some rounds; a held message is one, except in a FIFO queue."""
+    assert only(stack, "AWS::Lambda::Function")["RecursiveLoop"] == "Allow"
+    ordered = new_stack()
+    add(ordered, source, queue=MessageQueue.fifo())
+    assert "RecursiveLoop" not in only(ordered, "AWS::Lambda::Function")
+
+
 def test_a_sender_may_send_and_not_receive(source: Path) -> None:
     """`grant_send` gives what sending takes, on the queue and not on the dead letters."""
     stack = new_stack()
