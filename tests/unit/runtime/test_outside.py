@@ -380,6 +380,29 @@ def test_call_that_cannot_be_recorded_is_done_and_said_to_be_so() -> None:
     assert [line.level for line in worker.watch.lines] == ["error"]
 
 
+def test_write_that_the_client_made_twice_is_known_by_its_token() -> None:
+    """The SDK asks again when an answer is lost: then the claim, its end and what lapsed are there already, as one's own."""
+    world, provider = World(), Provider()
+
+    def worker() -> Worker:
+        made = world.worker()
+        again = world.database.client()
+
+        def write_before(moment: Moment) -> None:
+            if moment.operation == "batch_execute_statement" and not moment.after:
+                again.batch_execute_statement(**moment.request)
+
+        made.faults.crash = write_before
+        return made
+
+    assert worker().settle([delivery()], provider.call) == [Done({"call": 1})]
+    crashed(world, provider, "m-2")
+    assert worker().settle([delivery("m-2")], provider.call) == [Done("second time")]
+    provider.answers["m-3"] = raising(TimeoutError())
+    assert isinstance(worker().settle([delivery("m-3")], provider.call)[0], Failed)
+    assert [item["id"]["S"] for item in world.stored] == ["message#m-1", "message#m-2"]
+
+
 @pytest.mark.parametrize("operation", ["batch_execute_statement", "batch_get_item"])
 def test_lost_answer_of_a_completion_is_found_out(operation: str) -> None:
     """The store has done what was asked and the answer got lost: asked again, it is recognised by the token."""
@@ -414,11 +437,11 @@ def test_message_that_is_done_while_its_lapsed_claim_is_looked_at_is_not_begun_a
     assert provider.calls == []
 
 
-def crashed(world: World, provider: Provider) -> None:
-    """Have a worker end in the middle of m-1, and let the message come back."""
-    provider.answers["m-1"] = raising(Crash())
+def crashed(world: World, provider: Provider, name: str = "m-1") -> None:
+    """Have a worker end in the middle of a message, and let it come back."""
+    provider.answers[name] = raising(Crash())
     with pytest.raises(Crash):
-        world.worker().settle([delivery()], provider.call)
+        world.worker().settle([delivery(name)], provider.call)
     world.time.pass_by(VISIBILITY_SECONDS)
 
 
