@@ -86,6 +86,7 @@ def test_an_ordered_topic_delivers_to_an_ordered_queue(source: Path) -> None:
     assert only(stack, "AWS::SNS::Subscription")["TopicArn"].endswith(".fifo")
 
 
+@pytest.mark.requirement("MSG-05")
 def test_a_rule_tries_as_long_as_it_can_and_then_keeps_the_event(source: Path) -> None:
     """A day, and then the event is a dead letter; only that rule is let in."""
     stack = new_stack()
