@@ -131,7 +131,13 @@ class ModelQueue:
         """Seconds until there is something to receive."""
         if not self.messages:
             return None
-        return max(0.0, min(message.visible for message in self.messages) - self.now)
+        if not self.fifo:
+            return max(0.0, min(message.visible for message in self.messages) - self.now)
+        # A group is there again with the last of its messages that are in flight.
+        groups: dict[str | None, float] = {}
+        for message in self.messages:
+            groups[message.group] = max(groups.get(message.group, 0.0), message.visible)
+        return max(0.0, min(groups.values()) - self.now)
 
     def _expire(self) -> None:
         for message in [m for m in self.messages if self.now - m.sent > self.retention]:
