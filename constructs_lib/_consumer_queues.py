@@ -86,7 +86,7 @@ def let_work_off(
     A message that is held too often is sent to its queue anew, which would break the order of a FIFO queue.
     """
     arns = [queue.queue_arn for queue in queues]
-    return iam.Grant.add_to_principal(
+    granted = iam.Grant.add_to_principal(
         grantee=consumer, actions=[f"sqs:{action}" for action in _WORK_OFF], resource_arns=arns
     ).combine(
         iam.Grant.add_to_principal(
@@ -95,6 +95,11 @@ def let_work_off(
             resource_arns=[dead_letters.queue_arn] if ordered else [dead_letters.queue_arn, *arns],
         )
     )
+    for queue in (*queues, dead_letters):
+        # Only a queue that was there already can have a key of its owner's; whoever sends needs a data key of it.
+        if key := queue.encryption_master_key:
+            granted = granted.combine(key.grant_encrypt_decrypt(consumer))
+    return granted
 
 
 def let_messages_return(consumer: lambda_.Function) -> None:

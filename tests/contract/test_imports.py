@@ -8,14 +8,21 @@ import pytest
 
 PUBLIC = {
     "constructs_lib": [
+        "FanOut",
         "GlobalTable",
         "IdempotentConsumer",
+        "IdempotentFunction",
+        "IdempotentStreamConsumer",
         "IsolatedDependencyStream",
+        "MessageQueue",
         "MultiRegionApi",
         "PythonFunction",
         "SagaStateMachine",
         "SagaStep",
+        "StreamSource",
+        "StronglyConsistentStore",
         "TenantThrottle",
+        "grant_items",
     ],
     "constructs_lib.runtime": [
         "DependencyUnavailable",

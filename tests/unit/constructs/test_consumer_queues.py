@@ -7,6 +7,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 
 from constructs_lib.idempotent_consumer import IdempotentConsumer, MessageQueue
@@ -191,6 +192,19 @@ def test_a_queue_of_the_app_that_does_not_fit_is_refused(case: str, source: Path
     stack = new_stack()
     with pytest.raises(ValueError, match=words):
         add(stack, source, queue=there(stack, **options))
+
+
+@pytest.mark.requirement("SEC-01")
+def test_a_queue_with_a_key_of_its_owner_can_be_worked_off(source: Path) -> None:
+    """What it holds can be read, and what is sent to it can be encrypted."""
+    stack = new_stack()
+    key = kms.Key(stack, "Key")
+    add(stack, source, queue=there(stack, encryption_master_key=key))
+    (name,) = resources(stack, "AWS::KMS::Key")
+    (actions,) = (
+        statement["Action"] for statement in statements(stack) if statement["Resource"] == {"Fn::GetAtt": [name, "Arn"]}
+    )
+    assert set(actions) == {"kms:Decrypt", "kms:Encrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"}
 
 
 @pytest.mark.requirement("LIB-04")
