@@ -59,13 +59,15 @@ FUNCTIONS = ROOT / "tests/benchmarks/functions"
 
 # What Lambda's own bootstrap does with a handler, without the rest of it.
 RUN = """
-import importlib, json, sys
+import importlib, json, sys, time
+
+ends = time.monotonic() + float(sys.argv[3])
 
 class Context:
     aws_request_id = "request-1"
     function_name = memory_limit_in_mb = "function"
     invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:function"
-    def get_remaining_time_in_millis(self): return 30_000
+    def get_remaining_time_in_millis(self): return int(1000 * (ends - time.monotonic()))
 
 importlib.import_module(sys.argv[1]).handle(json.loads(sys.argv[2]), Context())
 """
@@ -228,9 +230,12 @@ def seconds(made: tuple[Path, str], event: Mapping[str, Any], url: str, first: C
         "PYTHONPATH": os.pathsep.join((str(folder), sysconfig.get_path("purelib"))),
         "PYTHONDONTWRITEBYTECODE": "1",  # the code's folder is read-only on Lambda
     }
-    command = [sys.executable, "-c", RUN, module, json.dumps(event)]
+    command = [sys.executable, "-c", RUN, module, json.dumps(event), "30"]
     started = time.monotonic()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    # Started in its folder, for the current directory comes before all others when modules are looked for.
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             return first(below) - started
         finally:
