@@ -82,14 +82,17 @@ class Envelope:
         return cls(**known | {"replay": fields.get("replay", False)})
 
 
-def _is_text(value: object) -> bool:
-    if not isinstance(value, str) or not value:
-        return False
+def is_utf8(text: str) -> bool:
+    """Return whether *text* can be encoded: JSON can spell a lone surrogate, and no AWS API accepts one."""
     try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate: JSON can spell it, no AWS API accepts it
+        text.encode()
+    except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and is_utf8(value)
 
 
 def _is_utc(value: object) -> bool:

@@ -157,6 +157,8 @@ def _trace_id() -> str | None:
 
 
 def _print(line: str) -> None:
+    # What a sender wrote may have half of a surrogate pair; a line that cannot be written must not end the invocation.
+    writable = line.encode(errors="backslashreplace").decode()
     # One call for line and end: lines of several threads must not mix.
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{writable}\n")
     sys.stdout.flush()

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from constructs_lib.runtime.digests import REPLAY_FIELD, content_hash, is_event
-from constructs_lib.runtime.envelope import InvalidEnvelopeError
+from constructs_lib.runtime.envelope import InvalidEnvelopeError, is_utf8
 from constructs_lib.runtime.records import Arrival, Queued, Record, read_envelope
 
 KEY_ATTRIBUTE = "idempotency_key"
@@ -83,6 +83,8 @@ def _read(text: str, queued: Queued, position: str, arrived: datetime, *, key_fr
     if isinstance(published, str) and _looks_like_envelope(_json_object(published) or {}):
         return _marked(read_envelope(published, position), is_replay=is_replay)
     key = _key(body, queued)
+    if key is not None and not is_utf8(key):
+        raise InvalidEnvelopeError("the idempotency key has half of a surrogate pair, which no store takes")
     if key is None and key_from_content:
         key = content_hash(body)
     if key is None:

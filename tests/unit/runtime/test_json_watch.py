@@ -254,3 +254,12 @@ def test_lines_of_several_threads_do_not_mix(monkeypatch: pytest.MonkeyPatch) ->
     watch.count("RecordsDone")
     watch.flush()
     assert [text.endswith("}\n") and text.count("\n") for text in writes] == [1, 1]
+
+
+def test_text_that_cannot_be_encoded_is_written_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone can send half of a surrogate pair; it must not end the invocation that logs it."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="utf-8"))
+    _watch().info("für später", reason="\ud800")
+    line = json.loads(written.getvalue())
+    assert (line["message"], line["reason"]) == ("für später", "\ud800")

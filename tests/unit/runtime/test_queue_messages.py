@@ -88,6 +88,13 @@ def test_a_missing_key_is_an_error(body: object) -> None:
         read(body, attributes={"idempotency_key": ""})
 
 
+@pytest.mark.parametrize("body", [NOTIFICATION | {"MessageId": "\ud800"}, BUS_EVENT | {"id": "\udfff"}])
+def test_a_key_that_no_store_takes_is_an_error_of_its_message(body: object) -> None:
+    """Whoever writes the body can write half of a surrogate pair; unnoticed, it would fail the batch it is in."""
+    with pytest.raises(InvalidEnvelopeError, match="half of a surrogate pair"):
+        read(body)
+
+
 def test_a_broken_envelope_is_not_taken_for_something_else() -> None:
     """Its sender meant an envelope, and learns what is wrong with it."""
     broken = json.loads(envelope().to_json()) | {"id": ""}
