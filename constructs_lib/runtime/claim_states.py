@@ -28,8 +28,11 @@ _LONGEST_ID_BYTES = 1_000
 
 def item_id(scope: str, record_id: str) -> str:
     """Return what a message is called in the store."""
-    name = f"{scope}#{record_id}".encode()
-    return name.decode() if len(name) <= _LONGEST_ID_BYTES else hashlib.sha256(name).hexdigest()
+    name = f"{scope}#{record_id}"
+    # JSON can spell half of a surrogate pair, which no item can hold; one such id must not fail the others of its batch.
+    encoded = name.encode(errors="surrogatepass")
+    is_text = not any("\ud800" <= character <= "\udfff" for character in name)
+    return name if is_text and len(encoded) <= _LONGEST_ID_BYTES else hashlib.sha256(encoded).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from constructs_lib.runtime.claim_states import (
     Repeated,
     Stored,
     Verdict,
+    item_id,
     judge,
 )
 
@@ -98,3 +99,12 @@ def test_no_claim_lapses_under_its_owner(end: float, ahead: float, wait: float) 
     verdict = judged(item(claimed_until=NOW + end), now=owners_clock + ahead)
     if owners_clock < NOW + end - 1e-6:
         assert isinstance(verdict, Busy)
+
+
+def test_item_is_named_by_its_message_as_far_as_an_item_can_be() -> None:
+    """Names that are too long, or no text that can be stored, are hashed; scopes keep theirs apart."""
+    assert item_id("message", "m-1") == "message#m-1"
+    assert item_id("message", "ä" * 496) == "message#" + "ä" * 496
+    hashed = {item_id(scope, name) for scope in ("a", "b") for name in ("ä" * 500, "x" * 1_000, "\ud800", "\udfff")}
+    assert len(hashed) == 8
+    assert {len(name) for name in hashed} == {64}
