@@ -73,11 +73,15 @@ class QueueBatch:
         for index, arrival in enumerate(arrivals):
             try:
                 record = arrival.read()
+                digests[index] = record_digest(record)
             except InvalidEnvelopeError as failure:
                 outcomes[index] = Refused(failure.reason)
                 continue
+            except RecursionError:
+                # A little less deep than what the parser refuses: what it takes is too deep to be written again.
+                outcomes[index] = Refused("not a message: its JSON is nested too deeply")
+                continue
             records[index] = record
-            digests[index] = record_digest(record)
             if record.id not in self._known:
                 firsts.setdefault(record.id, index)
         deliveries = [Delivery(records[index], arrivals[index], digests[index]) for index in firsts.values()]

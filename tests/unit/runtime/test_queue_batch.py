@@ -1,6 +1,7 @@
 """How a batch becomes work: copies, mismatches, the order of FIFO queues, effects that break."""
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -221,3 +222,21 @@ def test_what_a_handler_raises_says_what_becomes_of_the_message() -> None:
     assert isinstance(failure, Failed)
     assert failure.reason == "ValueError: x"
     assert "test_queue_batch.py" in failure.at[-1]
+
+
+def test_a_message_too_deep_to_be_hashed_is_refused_alone() -> None:
+    """Python reads a little deeper than it writes; however deep a message is, it concerns no other of its batch."""
+    deepest = bisect_left(range(100_000), True, key=lambda depth: not readable("[" * depth + "]" * depth))
+    for depth in range(deepest - 150, deepest):
+        world = World()
+        deep = f'{{"id":"deep","source":"s","detail-type":"t","detail":{"[" * depth}{"]" * depth}}}'
+        assert world.consume([deep, *messages("good")]) == []
+        assert "good" in world.effect.asked[0]
+
+
+def readable(text: str) -> bool:
+    try:
+        json.loads(text)
+    except RecursionError:
+        return False
+    return True
