@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from constructs_lib.runtime.descriptions import clean
 from constructs_lib.runtime.message_attributes import MOST_ATTRIBUTES, as_sent, text
 from constructs_lib.runtime.queue_calls import send_all
 from constructs_lib.runtime.queue_holds import HELD_SINCE
-from constructs_lib.runtime.queue_messages import KEY_ATTRIBUTE
+from constructs_lib.runtime.queue_messages import KEY_ATTRIBUTE, REPLAY_ATTRIBUTE
 from constructs_lib.runtime.records import Arrival
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
+
+# Without these a message that is sent again would be another one, or a message of now.
+_NEEDED = frozenset({KEY_ATTRIBUTE, REPLAY_ATTRIBUTE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class SqsDeadLetters:
     Body, group and attributes are the message's own, so that moving it back to its queue sends it again. Further
     attributes tell the rest: `reason`, `code`, `function`, `source` (ARN of the queue), `message_id` (in that queue),
     `deliveries`, `correlation_id`. SQS knows ten attributes per message: with more, some of the message's own are left
-    out, its idempotency key last.
+    out, its idempotency key and the mark of a replay last.
 
     Args:
         client: SQS client.
@@ -80,14 +84,15 @@ def _attributes(letter: Letter) -> dict[str, Any]:
         "source": arrival.source,
         "message_id": arrival.position,
         "deliveries": str(arrival.deliveries),
-        "correlation_id": letter.correlation_id,
+        # As long as its sender likes, and with characters that no attribute may have.
+        "correlation_id": letter.correlation_id and clean(letter.correlation_id),
     }
     # SQS refuses an attribute with an empty value.
     attributes = {name: text(value) for name, value in told.items() if value}
     own = as_sent(arrival.queued.attributes)
     # Whoever sends the message again does not want it to have been held since now.
     own.pop(HELD_SINCE, None)
-    for name in sorted(own, key=lambda name: name != KEY_ATTRIBUTE):
+    for name in sorted(own, key=lambda name: name not in _NEEDED):
         if len(attributes) < MOST_ATTRIBUTES:
             attributes.setdefault(name, own[name])
     return attributes

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -47,15 +48,27 @@ def test_message_is_kept_as_received_with_the_reason_beside_it(aws: None) -> Non
     assert (second["Body"], texts(second)["reason"]) == ("another", "too old")
 
 
-def test_message_with_many_attributes_keeps_its_key_and_its_reason(aws: None) -> None:
-    """SQS knows ten attributes per message."""
+def test_message_with_many_attributes_keeps_its_key_its_reason_and_that_it_is_a_replay(aws: None) -> None:
+    """SQS knows ten attributes per message; a replay sent again as a message of now would have its effect again."""
     client = boto3.client("sqs")
     url = client.create_queue(QueueName="dead")["QueueUrl"]
-    own = {f"a{number}": "x" for number in range(9)} | {"idempotency_key": "k"}
-    assert not SqsDeadLetters(client=client, queue_url=url).keep([letter(sqs_event(["x"], attributes=own))])
+    own = {f"a{number}": "x" for number in range(8)} | {"idempotency_key": "k", "replay": "true"}
+    told = replace(letter(sqs_event(["x"], attributes=own), code="CODE"), correlation_id="c-1")
+    assert not SqsDeadLetters(client=client, queue_url=url).keep([told])
     [message] = kept(url)
     assert len(message["MessageAttributes"]) == 10
-    assert (texts(message)["idempotency_key"], texts(message)["reason"]) == ("k", "no such tenant")
+    wanted = {"idempotency_key": "k", "reason": "no such tenant", "replay": "true", "correlation_id": "c-1"}
+    assert wanted.items() <= texts(message).items()
+
+
+def test_a_correlation_id_that_no_attribute_holds_does_not_keep_a_message_from_the_queue(aws: None) -> None:
+    """Its sender chose it: it may be as long as a message, and have any characters."""
+    client = boto3.client("sqs")
+    url = client.create_queue(QueueName="dead")["QueueUrl"]
+    strange = replace(letter(sqs_event(["x"])), correlation_id="a\x00b" + "c" * 2_000_000)
+    assert not SqsDeadLetters(client=client, queue_url=url).keep([strange])
+    [message] = kept(url)
+    assert texts(message)["correlation_id"].startswith("a bccc")
 
 
 def test_dead_letter_of_a_fifo_queue_stays_in_its_group(aws: None) -> None:
