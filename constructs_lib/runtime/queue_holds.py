@@ -3,7 +3,8 @@
 A message that waits for something is not failing: however long that takes, up to the queue's retention, waiting must not
 use up its deliveries. So before they run out it is sent to its queue again, as a new message that remembers since when it
 has been held. On a FIFO queue that would change the order: there a message can only be hidden, and waits as long as its
-deliveries last.
+deliveries last. With each of them those behind it in its group are mostly delivered too, and handed back. So the last one
+is not left to the queue, which would give them all up together: the message is given up at once, and those behind it begin.
 
 A message that the queue would drop while it waits is never left there.
 """
@@ -71,6 +72,9 @@ class Holds:
         seconds = self._seconds(arrival, outcome, now, since)
         lasts = now - arrival.arrived.timestamp() + seconds + self._margin < self.retention_seconds
         reason = "there was no time for it" if isinstance(outcome, NotBegun) else outcome.reason
+        if arrival.queued.ordered and arrival.deliveries >= self.max_receive_count:
+            # Those behind it have been delivered as often, and never begun: this delivery is the last for them, too.
+            return GiveUp(f"it has been delivered {arrival.deliveries} times: {reason}")
         if isinstance(outcome, Failed) or arrival.queued.ordered:
             return Hide(seconds) if lasts else GiveUp(f"the queue would drop it before the next try: {reason}")
         if isinstance(outcome, Held):

@@ -46,10 +46,10 @@ class OnceInMemory:
 class World:
     """A queue with its consumer, on real adapters over a model of SQS."""
 
-    def __init__(self, behave: Callable[[Record], None], *, fifo: bool = False) -> None:
+    def __init__(self, behave: Callable[[Record], None], *, fifo: bool = False, max_receive_count: int = 5) -> None:
         self.time = FakeTime()
         self.dead = ModelQueue(self.time, "dead", retention=14 * DAY, fifo=fifo)
-        self.queue = ModelQueue(self.time, dead=self.dead, fifo=fifo)
+        self.queue = ModelQueue(self.time, dead=self.dead, fifo=fifo, max_receive_count=max_receive_count)
         self.sqs = ModelSqs({QUEUE: self.queue, DEAD: self.dead})
         self.effect = OnceInMemory()
         self.effects: list[str] = []
@@ -65,6 +65,7 @@ class World:
             engine=self.effect,
             watch=self.watch,
             now=lambda: self.queue.now,
+            max_receive_count=max_receive_count,
         )
         consumer = queue_consumer(handle, load=lambda: ports)
         self.handle = lambda event: consumer(event, FakeContext(self.time))
@@ -203,6 +204,22 @@ def test_groups_of_a_fifo_queue_keep_their_order_through_holds_and_crashes() -> 
         for group in "ab":
             assert [name for name in world.effects if name[0] == group] == [f"{group}{number}" for number in range(3)]
         assert not world.dead.messages
+
+
+@pytest.mark.parametrize("error", [OSError("reset"), DependencyUnavailable("503")])
+def test_a_message_of_a_fifo_queue_that_never_succeeds_takes_none_behind_it_along(error: Exception) -> None:
+    """They are delivered as often as it is, and handed back: when it is given up they are begun at last."""
+
+    def behave(record: Record) -> None:
+        if record.id == "a0":
+            raise error
+
+    world = World(behave, fifo=True)
+    world.send("a0", "a1", "a2", group="a")
+    world.pass_until_empty()
+    assert world.effects == ["a1", "a2"]
+    assert world.dead_ids() == ["a0"]
+    assert world.dead.messages[0].attributes["reason"]["StringValue"].startswith("it has been delivered 5 times: ")
 
 
 def fifo_run(crash_at: int | None) -> tuple[World, int]:

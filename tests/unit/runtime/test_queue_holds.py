@@ -144,4 +144,15 @@ def test_a_message_that_was_not_begun_is_not_said_to_be_held() -> None:
 
 def test_a_fifo_message_is_only_ever_hidden() -> None:
     """Sent again, it would be behind those that come after it."""
-    assert HOLDS.wait(arrival(deliveries=5, fifo=True), Held("away"), ARRIVED) == Hide(900)
+    assert HOLDS.wait(arrival(deliveries=4, fifo=True), Held("away"), ARRIVED) == Hide(320)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"), [(Held("away"), "away"), (Failed("reset"), "reset"), (NotBegun(), "there was no time for it")]
+)
+def test_the_last_delivery_of_a_fifo_message_is_not_left_to_the_queue(
+    outcome: Held | Failed | NotBegun, why: str
+) -> None:
+    """It would give the message up without a word, and those behind it together with it."""
+    wait = HOLDS.wait(arrival(deliveries=5, fifo=True), outcome, ARRIVED)
+    assert wait == GiveUp(f"it has been delivered 5 times: {why}")
