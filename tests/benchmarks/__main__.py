@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -43,7 +44,8 @@ def write(name: str, about: str, figures: Sequence[Figure]) -> None:
     title, _, rest = about.strip().partition("\n")
     note = (
         f"Written by `./dev bench {name} --write`. A ratio is ours divided by the baseline's. What is counted is the same"
-        " on every machine; of what is timed, only the ratio says something, for both ran in turn on the same machine."
+        " on every machine; of what is timed, only the ratio says something, for both ran in turn on the same machine:"
+        f" {os.cpu_count()} cores, {os.getloadavg()[1]:.1f} processes that wanted them."
     )
     (PAGES / f"{name}.md").write_text(f"# {title.removesuffix('.')}\n\n{rest.strip()}\n\n{note}\n\n{table(figures)}\n")
 
