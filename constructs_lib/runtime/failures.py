@@ -15,7 +15,8 @@ class PermanentFailure(Failure):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        # A handler may hand on the exception it caught.
+        self.reason = str(reason)
 
 
 class Unavailable(Failure):
@@ -28,7 +29,7 @@ class Unavailable(Failure):
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.retry_after = retry_after
 
 

@@ -147,7 +147,9 @@ class Work:
             except PermanentFailure as failure:
                 return Refused(clean(failure.reason))
             except Unavailable as failure:
-                return Held(clean(f"{type(failure).__name__}: {failure.message}"), failure.retry_after)
+                # A handler may hand on what a header says, which is text.
+                seconds = failure.retry_after if isinstance(failure.retry_after, int | float) else None
+                return Held(clean(f"{type(failure).__name__}: {failure.message}"), seconds)
             except Exception as error:  # noqa: BLE001 - one message's failure must not fail the others
                 return Failed(describe(error), tuple(where(error)))
 

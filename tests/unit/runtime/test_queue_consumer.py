@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,22 @@ def test_message_that_waits_for_something_is_held_and_not_failed() -> None:
     assert consumer.queue.again["1"].seconds == 60
     assert consumer.watch.published == {"MessagesHeld": 3}
     assert not consumer.notes.notes
+
+
+def test_what_a_handler_hands_on_as_it_got_it_concerns_its_own_message_only() -> None:
+    """A header's text for a number of seconds, an exception for a reason: mistakes that must not fail a whole batch."""
+    header: Any = "30"
+    caught: Any = ValueError("no such channel")
+    consumer = Consumer(
+        {
+            "m-1": raising(DependencyUnavailable("429", retry_after=header)),
+            "m-2": raising(PermanentFailure(caught)),
+            "m-3": raising(TenantUnavailable(caught)),
+        }
+    )
+    assert consumer.consume(*batch(4)) == failed("1", "3")
+    assert consumer.queue.hidden == {"1": 5, "3": 5}
+    assert [letter.reason for letter in consumer.dead_letters.letters] == ["no such channel"]
 
 
 def test_batch_without_trouble_is_done() -> None:
