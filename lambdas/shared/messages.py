@@ -66,7 +66,7 @@ class ReceivedEvent:
         origin = _text(body, "origin")
         parameters = body.get("parameters")
         if not isinstance(parameters, Mapping):
-            raise MalformedMessageError(f"field 'parameters' must be an object, got {parameters!r}")
+            raise MalformedMessageError(f"field 'parameters' must be an object, got {type(parameters).__name__}")
         return cls(
             endpoint=_text(body, "endpoint"),
             origin="sns" if _one_of("origin", origin, get_args(Origin)) == "sns" else "http",
@@ -165,7 +165,7 @@ class ActionRequest:
 def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str):
-        raise MalformedMessageError(f"field {name!r} must be text, got {value!r}")
+        raise MalformedMessageError(f"field {name!r} must be text, got {type(value).__name__}")
     return value
 
 
@@ -178,18 +178,18 @@ def _moment(body: Mapping[str, Any], name: str) -> str:
     try:
         timestamps.parse(value)
     except ValueError as error:
-        raise MalformedMessageError(f"field {name!r} must be a time with a zone, got {value!r}") from error
+        raise MalformedMessageError(f"field {name!r} must be a time with a zone, got {value!r:.40}") from error
     return value
 
 
 def _positive(body: Mapping[str, Any], name: str) -> int:
     value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise MalformedMessageError(f"field {name!r} must be a whole number from 1, got {value!r}")
+        raise MalformedMessageError(f"field {name!r} must be a whole number from 1, got {value!r:.40}")
     return value
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise MalformedMessageError(f"field {name!r} must be one of {', '.join(allowed)}, got {value!r}")
+        raise MalformedMessageError(f"field {name!r} must be one of {', '.join(allowed)}, got {value!r:.40}")
     return value
