@@ -59,12 +59,19 @@ def test_a_field_that_holds_something_else_is_named(kind: Any, body: dict[str, A
 @pytest.mark.parametrize("message", MESSAGES)
 def test_what_a_wrong_field_holds_is_not_told(message: Any) -> None:
     """The text of the error is logged and stands beside the dead letter: no payload, however it got into that field."""
-    for name in message.to_body():
-        for wrong in ({"text": "x" * 50 + "sesame"}, "x" * 50 + "sesame"):
-            try:
-                type(message).from_body(message.to_body() | {name: wrong})
-            except MalformedMessageError as error:
-                assert "sesame" not in str(error)
+    wrong = [{"text": "x" * 50 + "sesame"}, "x" * 50 + "sesame"]
+    told = [
+        complaint(type(message), message.to_body() | {name: value}) for name in message.to_body() for value in wrong
+    ]
+    assert "sesame" not in "".join(told)
+
+
+def complaint(kind: Any, body: dict[str, Any]) -> str:
+    try:
+        kind.from_body(body)
+    except MalformedMessageError as error:
+        return str(error)
+    return ""
 
 
 def test_every_code_is_unique_and_well_formed() -> None:
