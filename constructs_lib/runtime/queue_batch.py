@@ -39,7 +39,7 @@ class QueueBatch:
     conclusion: Conclusion
     effect: Effect
     work: Work
-    _known: dict[str, tuple[str, Outcome]] = field(default_factory=dict, init=False)
+    _known: dict[str, tuple[Delivery, Outcome]] = field(default_factory=dict, init=False)
 
     def settle(self, arrivals: Sequence[Arrival]) -> list[str]:
         """Settle *arrivals*; return the positions of those that are not acknowledged, in their order.
@@ -82,20 +82,28 @@ class QueueBatch:
                 outcomes[index] = Refused("not a message: its JSON is nested too deeply")
                 continue
             records[index] = record
-            if record.id not in self._known:
-                firsts.setdefault(record.id, index)
+            if not self._is_known(record):
+                first = firsts.setdefault(record.id, index)
+                # What a message of the past leaves out, the message itself must not.
+                if records[first].replay and not record.replay:
+                    firsts[record.id] = index
         deliveries = [Delivery(records[index], arrivals[index], digests[index]) for index in firsts.values()]
         for delivery, outcome in zip(deliveries, self._make(deliveries), strict=True):
-            self._known[delivery.record.id] = delivery.digest, outcome
+            self._known[delivery.record.id] = delivery, outcome
         for index, record in records.items():
-            digest, outcome = self._known[record.id]
-            if digest != digests[index]:
+            known, outcome = self._known[record.id]
+            if known.digest != digests[index]:
                 outcomes[index] = mismatch(record.id) if isinstance(outcome, Done) else _RIVAL
             elif isinstance(outcome, Done) and firsts.get(record.id) != index:
                 outcomes[index] = Done(outcome.result, repeated=True)
             else:
                 outcomes[index] = outcome
         return [Settled(arrival, records.get(index), outcomes[index]) for index, arrival in enumerate(arrivals)]
+
+    def _is_known(self, record: Record) -> bool:
+        """Return whether what became of an earlier copy goes for *record*, too: not of a replay, if this is none."""
+        known, _ = self._known.get(record.id, (None, None))
+        return known is not None and (record.replay or not known.record.replay)
 
     def _make(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         if not deliveries:

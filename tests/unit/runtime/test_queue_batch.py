@@ -224,6 +224,20 @@ def test_what_a_handler_raises_says_what_becomes_of_the_message() -> None:
     assert "test_queue_batch.py" in failure.at[-1]
 
 
+@pytest.mark.parametrize("fifo", [False, True])
+@pytest.mark.parametrize("order", ["past first", "past last"])
+def test_a_replay_does_not_stand_for_the_message_itself(order: str, fifo: bool) -> None:
+    """In one batch with it, it has less of an effect: an archive may be replayed while the message still waits."""
+    past, now = envelope("a", replay=True), envelope("a")
+    bodies = [past.to_json(), now.to_json()] if order == "past first" else [now.to_json(), past.to_json()]
+    handled: list[bool] = []
+    ports = queue_ports(now=lambda: ARRIVED)
+    handle = queue_consumer(lambda record: handled.append(record.replay), load=lambda: ports)
+    event = sqs_event(bodies, groups=["g", "g"], fifo=fifo)
+    assert handle(event, FakeContext()) == {"batchItemFailures": []}
+    assert False in handled
+
+
 def test_a_message_too_deep_to_be_hashed_is_refused_alone() -> None:
     """Python reads a little deeper than it writes; however deep a message is, it concerns no other of its batch."""
     deepest = bisect_left(range(100_000), True, key=lambda depth: not readable("[" * depth + "]" * depth))
