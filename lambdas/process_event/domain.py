@@ -71,8 +71,12 @@ class Processor:
     escalations: Escalations
     log: Log
 
-    def process(self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str) -> object:
+    def process(
+        self, event: ReceivedEvent, *, event_id: str, tenant: str, correlation_id: str, replay: bool = False
+    ) -> object:
         """Do what follows from *event*; return the message that must be sent for it, None if nothing is shown.
+
+        A *replay* builds up alerts anew and pages nobody: whoever sends what is returned must leave it out.
 
         Raises:
             RejectedEventError: It can never be done.
@@ -100,9 +104,11 @@ class Processor:
         if joined is None:
             self.log(Code.EVT_NOTHING_TO_CLOSE, tenant=tenant, event_id=event_id)
             return None
-        return self._follow_up(joined, home, event_id, correlation_id)
+        return self._follow_up(joined, home, event_id, correlation_id, escalates=home.escalates and not replay)
 
-    def _follow_up(self, joined: Joined, home: Tenant, event_id: str, correlation_id: str) -> object:
+    def _follow_up(
+        self, joined: Joined, home: Tenant, event_id: str, correlation_id: str, *, escalates: bool
+    ) -> object:
         alert = joined.alert
         self.log(
             Code.EVT_REPEATED if joined.repeated else Code.EVT_JOINED,
@@ -118,7 +124,7 @@ class Processor:
             correlation_id=correlation_id,
         )
         if (
-            home.escalates
+            escalates
             and _asks_for_people(joined)
             and self.escalations.start(alert.alert_id, tenant=home.tenant, correlation_id=alert.correlation_id)
         ):

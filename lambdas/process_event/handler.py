@@ -53,7 +53,11 @@ def make_handler(
             event = ReceivedEvent.from_body(record.body)
             with hold_while_aws_is_away():
                 return ready.process(
-                    event, event_id=record.id, tenant=record.tenant, correlation_id=record.correlation_id
+                    event,
+                    event_id=record.id,
+                    tenant=record.tenant,
+                    correlation_id=record.correlation_id,
+                    replay=record.replay,
                 )
         except (MalformedMessageError, RejectedEventError, UnknownProviderError) as error:
             ready.log(Code.EVT_REJECTED, tenant=record.tenant, event_id=record.id, reason=str(error))

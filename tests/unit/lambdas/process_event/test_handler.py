@@ -206,6 +206,22 @@ def test_a_stream_that_takes_nothing_holds_its_own_events_only() -> None:
     assert [send.to for send in sends.sent] == ["teams-stream", "slack-stream"]
 
 
+@pytest.mark.requirement("IDM-09")
+@pytest.mark.parametrize("replay", [True, False])
+def test_a_replayed_event_is_stored_and_neither_pages_nor_shows_anything(*, replay: bool) -> None:
+    """Alerts are built up anew; an event of now does all of it."""
+    world = World()
+    sends = MemorySends()
+    processor = replace(world.processor(), commands=CommandMessages({"slack": "slack-stream"}))
+    handle = make_handler(lambda: processor, load_queue=lambda: queue_ports(engine=InherentEngine(sends)))
+    event = sqs(received().to_body())
+    [message] = event["Records"]
+    message["body"] = json.dumps(json.loads(message["body"]) | {"replay": replay})
+    assert handle(event, Context()) == {"batchItemFailures": []}
+    assert len(world.alerts()) == 1
+    assert (bool(world.started), bool(sends.sent)) == (not replay, not replay)
+
+
 def test_an_escalation_that_was_started_is_not_started_again() -> None:
     """Its name is the alert's id."""
     with tables():
