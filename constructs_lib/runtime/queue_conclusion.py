@@ -130,6 +130,15 @@ class Conclusion:
         unconfirmed = self._unconfirmed(
             letters, lambda: self.dead_letters.keep([self._letter(each, why) for each, why in letters])
         )
+        # If the queue itself gives them up one day, because they are too large for a reason beside them, that has none.
+        self._note(
+            {
+                each.arrival.position: Note(why.reason, each.arrival.deliveries)
+                for index, (each, why) in enumerate(letters)
+                if index in unconfirmed
+            },
+            self.now(),
+        )
         for index, (each, why) in enumerate(letters):
             arrival = each.arrival
             with self._about(each):

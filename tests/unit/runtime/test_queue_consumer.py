@@ -175,9 +175,10 @@ def test_message_that_is_no_envelope_is_dead_at_once(body: str) -> None:
 
 
 def test_message_that_cannot_be_dead_lettered_is_delivered_again() -> None:
-    """It is not lost: the queue keeps it, and its own rule still ends in the dead-letter queue."""
+    """It is not lost: the queue keeps it, and its own rule still ends in the dead-letter queue. The reason is noted."""
     consumer = Consumer({"m-1": raising(PermanentFailure("no"))}, dead_letters=MemoryDeadLetters(failures=1))
     assert consumer.consume(*batch(2)) == failed("1")
+    assert {name: note.reason for name, note in consumer.notes.notes.items()} == {"1": "no"}
     assert consumer.watch.published == {"MessagesDone": 1, "MessagesFailed": 1}
 
 
