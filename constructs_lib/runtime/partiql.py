@@ -1,12 +1,14 @@
 """Conditional writes of single items, 25 to a call, each succeeding or failing alone: PartiQL in batches.
 
 BatchWriteItem knows no conditions, TransactWriteItems costs twice and fails as a whole; BatchExecuteStatement is the
-third way. An answer of HTTP 200 says nothing about its statements: each has an error of its own, or none.
+third way. An answer of HTTP 200 says nothing about its statements: each has an error of its own, or none. A statement
+that is alone goes by ExecuteStatement, which takes the same rights and is an ordinary write of one item; its error is
+the call's.
 
 Values travel as parameters, never in the text; names of attributes and tables are in the text, in quotes.
 
-Source: Amazon DynamoDB API reference, `BatchExecuteStatement`, `BatchStatementError`; developer guide, "PartiQL
-statements". What the statements of a batch cost is told nowhere; they are counted here like the same single writes.
+Source: Amazon DynamoDB API reference, `BatchExecuteStatement`, `BatchStatementError`, `ExecuteStatement`; developer
+guide, "PartiQL statements". What the statements of a batch cost is told nowhere; they are counted here like the same single writes.
 """
 
 import time
@@ -191,9 +193,8 @@ class BatchStatements:
         """
         if unreachable:
             return [(Answer(Fate.AWAY, unreachable[0]), False)] * len(chunk)
-        request: Any = [statement.request for statement in chunk]
         try:
-            responses = self.client.batch_execute_statement(Statements=request)["Responses"]
+            responses = self._responses([statement.request for statement in chunk])
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if len(chunk) > 1 and _short(code) in _INVALID:
@@ -207,6 +208,12 @@ class BatchStatements:
             unreachable.append(describe(error))
             return [(Answer(Fate.AWAY, unreachable[0]), False)] * len(chunk)
         return [_read_response(response) for response in responses]
+
+    def _responses(self, requests: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+        if len(requests) > 1:
+            return self.client.batch_execute_statement(Statements=requests)["Responses"]
+        self.client.execute_statement(**requests[0])
+        return [{}]
 
 
 def passes(code: str) -> bool:

@@ -34,7 +34,7 @@ CALLS = {
     "send_message_batch": "sqs:SendMessage",
 }
 # Their rights are told by what is in them.
-BY_CONTENT = {"batch_execute_statement", "transact_write_items"}
+BY_CONTENT = {"batch_execute_statement", "execute_statement", "transact_write_items"}
 STATEMENTS = {name: f"dynamodb:PartiQL{name.title()}" for name in ("insert", "update", "delete")}
 IN_TRANSACTIONS = {"Put": "dynamodb:PutItem"}
 # Lambda receives and deletes in the consumer's name.

@@ -55,7 +55,7 @@ def test_whatever_the_order_the_final_state_is_that_of_the_right_order(
         batch = list({event.record.id: event for event in events[start:end]}.values())
 
         def meanwhile(moment: Moment) -> None:
-            if len(world.database.usage.calls) in overtaken and moment.operation == "batch_execute_statement":
+            if len(world.database.usage.calls) in overtaken and moment.operation.endswith("execute_statement"):
                 overtaken.clear()
                 world.settle(_replace, events[:3])
 
@@ -112,7 +112,7 @@ def test_an_item_that_others_wrote_is_older_than_any_version() -> None:
         (Replace("profiles", {"id": "p"}, {}, "7"), "the version of an item is an int, got str"),  # type: ignore[arg-type]
         (Replace("profiles", {"id": "p"}, {}, True), "the version of an item is an int, got bool"),
         (Replace("profiles", {"id": "p"}, {"event_version": 1}, 9), "event_version: the runtime keeps its own"),
-        (Replace("profiles", {"id": "p"}, {"note": "x" * 410_000}, 9), "cannot be written: ValidationError"),
+        (Replace("profiles", {"id": "p"}, {"note": "x" * 410_000}, 9), "cannot be written: ValidationException"),
     ],
 )
 def test_a_version_that_cannot_be_written_is_refused_alone(write: Any, reason: str) -> None:
@@ -133,7 +133,7 @@ def test_an_item_whose_write_is_throttled_holds_what_is_not_stored() -> None:
     world.settle(_replace, [delivery("m-1", version=1)])
 
     def refuse(action: Action) -> str | None:
-        return "ThrottlingError" if action.operation == "batch_execute_statement" else None
+        return "ThrottlingError" if action.operation == "execute_statement" else None
 
     batch = [delivery("m-1", version=1), delivery("m-2", version=2)]
     outcomes = world.settle(_replace, batch, faults=Faults(refuse=refuse))

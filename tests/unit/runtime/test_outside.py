@@ -389,8 +389,8 @@ def test_write_that_the_client_made_twice_is_known_by_its_token() -> None:
         again = world.database.client()
 
         def write_before(moment: Moment) -> None:
-            if moment.operation == "batch_execute_statement" and not moment.after:
-                again.batch_execute_statement(**moment.request)
+            if moment.operation == "execute_statement" and not moment.after:
+                again.execute_statement(**moment.request)
 
         made.faults.crash = write_before
         return made
@@ -403,7 +403,7 @@ def test_write_that_the_client_made_twice_is_known_by_its_token() -> None:
     assert [item["id"]["S"] for item in world.stored] == ["message#m-1", "message#m-2"]
 
 
-@pytest.mark.parametrize("operation", ["batch_execute_statement", "batch_get_item"])
+@pytest.mark.parametrize("operation", ["execute_statement", "batch_get_item"])
 def test_lost_answer_of_a_completion_is_found_out(operation: str) -> None:
     """The store has done what was asked and the answer got lost: asked again, it is recognised by the token."""
     world, provider = World(), Provider()

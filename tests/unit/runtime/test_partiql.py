@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from constructs_lib.runtime.attribute_values import UnsupportedValueError
 from constructs_lib.runtime.deadline import Deadline
-from constructs_lib.runtime.partiql import Answer, BatchStatements, Fate, Statement, delete, insert, update
+from constructs_lib.runtime.partiql import Answer, BatchStatements, Fate, Statement, delete, insert, passes, update
+from tests.standins.dynamodb import FakeDynamoDB
 from tests.unit.runtime.fakes import FakeContext, FakeTime
 
 Statements = Sequence[dict[str, Any]]
@@ -30,6 +31,18 @@ class Scripted:
         if code := self._refuse(len(Statements)):
             raise ClientError({"Error": {"Code": code, "Message": "no"}}, "BatchExecuteStatement")
         return {"Responses": [self._answer(statement["Parameters"][0]["S"]) for statement in Statements]}
+
+    def execute_statement(self, *, Statement: str, Parameters: Sequence[Any]) -> dict[str, Any]:  # noqa: N803
+        """A code of the statement is here an error of the call, named otherwise."""
+        [answer] = self.batch_execute_statement(Statements=[{"Statement": Statement, "Parameters": Parameters}])[
+            "Responses"
+        ]
+        if error := answer.get("Error"):
+            code = {"ThrottlingError": "ThrottlingException", "ValidationError": "ValidationException"}.get(
+                error["Code"], f"{error['Code']}Exception"
+            )
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, "ExecuteStatement")
+        return {"Items": []}
 
     def _answer(self, name: str) -> dict[str, Any]:
         with self._lock:
@@ -109,6 +122,55 @@ def test_a_call_that_succeeds_says_nothing_about_its_statements(code: str, fate:
     assert client.calls == [3]
 
 
+@pytest.mark.parametrize(
+    ("code", "told", "fate"),
+    [
+        (None, "", Fate.WRITTEN),
+        ("DuplicateItem", "DuplicateItemException", Fate.DUPLICATE),
+        ("ConditionalCheckFailed", "ConditionalCheckFailedException", Fate.UNMET),
+        ("ValidationError", "ValidationException", Fate.INVALID),
+        ("AccessDenied", "AccessDeniedException", Fate.AWAY),
+        ("ResourceNotFound", "ResourceNotFoundException", Fate.AWAY),
+        ("ThrottlingError", "ThrottlingException", Fate.AWAY),
+        ("TransactionConflict", "TransactionConflictException", Fate.AWAY),
+        ("InternalServerError", "InternalServerError", Fate.AWAY),
+    ],
+)
+def test_a_statement_alone_is_a_call_for_one_item_and_meets_the_same(code: str | None, told: str, fate: Fate) -> None:
+    """What would be its error in a batch is then the call's."""
+    database, time = FakeDynamoDB(), FakeTime()
+    client = database.client(refuse=lambda action: code)
+    statements = BatchStatements(client=client, sleep=time.sleep)
+    [answer] = statements.run([insert("orders", {"id": {"S": "o-1"}})], Deadline(FakeContext(time)))
+    assert (answer.fate, answer.reason.partition(":")[0]) == (fate, told)
+    assert set(database.usage.calls) == {"execute_statement"}
+    assert bool(time.pauses) == passes(told)
+
+
+def test_a_statement_alone_that_is_throttled_is_tried_again() -> None:
+    client = Scripted(lambda name, tries: "ThrottlingError" if tries < 3 else None)
+    assert [answer.fate for answer in _run(client, ["o-1"])] == [Fate.WRITTEN]
+    assert client.calls == [1, 1, 1]
+
+
+def test_statements_alone_have_their_conditions() -> None:
+    """Inserted twice, changed and removed by what was seen and by what was not."""
+    database, time = FakeDynamoDB(), FakeTime()
+    key, seen, other = {"id": {"S": "o-1"}}, {"token": {"S": "a"}}, {"token": {"S": "b"}}
+    statements = [
+        insert("orders", {**key, **seen}),
+        insert("orders", {**key, **other}),
+        update("orders", key, put=other, where=other),
+        update("orders", key, put=other, where=seen),
+        delete("orders", key, where=seen),
+        delete("orders", key, where=other),
+    ]
+    run = BatchStatements(client=database.client(), sleep=time.sleep).run
+    fates = [run([each], Deadline(FakeContext(time)))[0].fate for each in statements]
+    assert fates == [Fate.WRITTEN, Fate.DUPLICATE, Fate.UNMET, Fate.WRITTEN, Fate.UNMET, Fate.WRITTEN]
+    assert not database.items("orders")
+
+
 @pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded", "ReplicatedWriteConflict"])
 def test_only_the_throttled_statement_is_tried_again(code: str) -> None:
     client = Scripted(lambda name, tries: code if name == "o-2" and tries < 3 else None)
@@ -177,6 +239,8 @@ def test_what_is_no_answer_of_the_store_is_raised() -> None:
     class Broken:
         def batch_execute_statement(self, **request: Any) -> dict[str, Any]:
             raise ZeroDivisionError
+
+        execute_statement = batch_execute_statement
 
     with pytest.raises(ZeroDivisionError):
         _run(Broken(), [f"o-{number}" for number in range(60)])
