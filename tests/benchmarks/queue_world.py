@@ -15,8 +15,9 @@ from tests.unit.runtime.events import ARRIVED, QUEUE_ARN
 from tests.unit.runtime.fakes import FakeContext, FakeTime
 
 QUEUE, DEAD_LETTERS, AFTERWARDS = "https://sqs.example/queue", "https://sqs.example/dead", "https://sqs.example/next"
-VISIBILITY_SECONDS = 180.0
 FUNCTION_SECONDS = 30.0
+# As the construct sets it.
+VISIBILITY_SECONDS = 6 * FUNCTION_SECONDS
 MAX_RECEIVE_COUNT = 5
 BATCH_SIZE = 6
 # A queue that is not empty by then never will be.
@@ -86,6 +87,7 @@ class QueueWorld:
     Attributes:
         time: Goes by only while nothing is visible, and a second per invocation.
         queues: Bodies sent to other queues, by their URL; those put on streams, by their names.
+        redelivered: Deliveries of a message after its first one.
         refused: Deliveries that the answer named as failed.
         crashes: Invocations that ended in the middle.
         database: What the client `dynamodb` reaches.
@@ -95,6 +97,7 @@ class QueueWorld:
     moments: Moments
     time: FakeTime = field(default_factory=FakeTime)
     queues: dict[str, list[str]] = field(default_factory=dict)
+    redelivered: int = 0
     refused: int = 0
     crashes: int = 0
     _messages: list[Message] = field(default_factory=list)
@@ -151,6 +154,7 @@ class QueueWorld:
         received = [each for each in visible if each in self._messages][:BATCH_SIZE]
         for message in received:
             message.receives += 1
+            self.redelivered += message.receives > 1
             message.visible_at = self.time.seconds + VISIBILITY_SECONDS
         return received
 
