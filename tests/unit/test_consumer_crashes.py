@@ -22,6 +22,17 @@ def test_no_crash_of_a_queue_consumer_loses_or_doubles_more_than_is_promised(nam
     assert case.outside or tally.refused == 0
 
 
+@pytest.mark.requirement("IDM-05")
+@pytest.mark.parametrize("name", CASES)
+def test_what_the_queue_delivers_again_after_a_crash_is_never_refused(name: str) -> None:
+    """It does so at its visibility timeout, and by then the claim has lapsed."""
+    case = CASES[name]
+    consumer = bench_consumer_crashes.ours(case, RECEIVERS)
+    tally, _ = bench_consumer_crashes.every_moment(consumer, case.count, copies=False)
+    assert tally.redelivered
+    assert (tally.refused, tally.losing, tally.most) == (0, 0, case.repetitions)
+
+
 @pytest.mark.requirement("IDM-01")
 @pytest.mark.requirement("IDM-05")
 def test_no_crash_leaves_a_caller_without_its_one_answer() -> None:
