@@ -24,14 +24,15 @@ from constructs_lib._consumer_checks import (
 )
 from constructs_lib._consumer_existing import check_existing
 from constructs_lib._consumer_metrics import ConsumerMetrics
-from constructs_lib._consumer_queue import LONGEST_RETENTION, MessageQueue
+from constructs_lib._consumer_queue import DEAD_LETTER_RETENTION, MessageQueue
 from constructs_lib._consumer_queues import dead_letter_queue, let_messages_return, let_work_off, message_queue, poll
 from constructs_lib._consumer_store import SharedStore, check_store, let_remember, regional_table, remember_alone
 from constructs_lib.python_function import PythonFunction
 
 __all__ = ["ConsumerMetrics", "IdempotentConsumer", "MessageQueue"]
 
-_A_DAY = Duration.days(1)
+# Longer than a dead letter is kept: one that is sent again may have had its effect before a crash.
+_REMEMBERED = DEAD_LETTER_RETENTION.plus(Duration.days(1))
 
 
 class IdempotentConsumer(Construct):
@@ -59,7 +60,7 @@ class IdempotentConsumer(Construct):
         max_concurrency: Most invocations of *consumer* at once for the queue, 2 to 1000. Default: 10.
         sideline_concurrency: The same for the sideline, 2 to 1000; not with a FIFO queue. Default: no sideline.
         remember_for: How long a message that was done is known, 1 minute to 365 days.
-            Default: a day longer than the queue keeps a message, so that no copy outlives its memory in the queue.
+            Default: 15 days, a day longer than dead letters are kept, so that no copy outlives its memory.
         store: Where that is remembered, if several regions may get the same message. Default: a table in this region.
 
     Attributes:
@@ -92,7 +93,7 @@ class IdempotentConsumer(Construct):
     ) -> None:
         super().__init__(scope, id)
         options = queue or MessageQueue.standard()
-        remember_for = remember_for or _longer_than(options.retention)
+        remember_for = remember_for or _REMEMBERED
         hidden = visibility(consumer, batch_size)
         check_batch(batch_size, ordered=options.ordered)
         check_times(options, remember_for, hidden)
@@ -216,11 +217,6 @@ class IdempotentConsumer(Construct):
             settings[environment_names.STORE_CONSISTENCY] = "strong"
         for name, value in settings.items():
             self.consumer.add_environment(name, value)
-
-
-def _longer_than(retention: Duration) -> Duration:
-    longest = LONGEST_RETENTION if retention.is_unresolved() else retention
-    return longest.plus(_A_DAY)
 
 
 def _check_sideline(options: MessageQueue, sideline_concurrency: int | None) -> None:

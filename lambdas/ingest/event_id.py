@@ -4,7 +4,8 @@ An id counts within its tenant only: one SNS topic may feed two tenants, and nob
 `<tenant>:<kind>:<value>`:
 
 * `sns`: MessageId of a verified SNS message;
-* `key`: header Idempotency-Key or X-Event-Id, or X-Amz-Sns-Message-Id of a raw SNS delivery;
+* `key`: header Idempotency-Key or X-Event-Id, or X-Amz-Sns-Message-Id of a raw SNS delivery, behind a hash of the
+  endpoint: senders with an endpoint each may count alike;
 * `eventbridge`: `id` of an EventBridge event;
 * `hash`: of endpoint, query, body and the minute in which it was accepted. The same content again within that minute is
   taken for a repeat. A sender that retries for longer, or means each of two equal posts, must name its events.
@@ -37,7 +38,7 @@ def event_id_of(  # noqa: D103 - see the module
         return f"{tenant}:sns:{sns.signed['MessageId']}"
     key = _sender_key(headers)
     if key is not None:
-        return f"{tenant}:key:{key}"
+        return f"{tenant}:key:{hashlib.sha256(endpoint.encode()).hexdigest()[:12]}:{key}"
     bridge = json_object(body)
     if bridge is not None and is_eventbridge(bridge) and _KEY.fullmatch(bridge["id"]):
         return f"{tenant}:eventbridge:{bridge['id']}"
