@@ -91,6 +91,8 @@ class FakeCloud:
 
     def get_shard_iterator(self, **arguments: Any) -> dict[str, Any]:
         self.places.append(arguments)
+        if arguments["ShardId"] not in self.shards:
+            raise refusal("ResourceNotFoundException")
         records = self.shards[arguments["ShardId"]]
         if arguments["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER":
             position = records.index(arguments["StartingSequenceNumber"]) + 1
