@@ -8,6 +8,7 @@
     for = "4m"
     settle = "15s"       # so long after a fault ends is still not undisturbed
     patience = "60s"     # so long nothing may arrive before what is missing counts as missing
+    sparse = ["slack"]   # get one event of four only: where the machine has better to do
 
     [[fault]]            # see faults.plan
     ...
@@ -43,12 +44,14 @@ class Load:
         lasts: How long events come.
         settle: How long after a fault's end things count as its aftermath.
         patience: How long nothing may arrive, after the last event, before what is missing counts as missing.
+        sparse: Dependencies that get one event of four only.
     """
 
     every: float
     lasts: float
     settle: float
     patience: float
+    sparse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ def read_drill(text: str, *, name: str) -> DrillPlan:
     plan = PlanTable(parse(text, name=name), name)
     plan.allow("subject", "summary", "load", "fault", "promises")
     load = plan.table("load")
-    load.allow("every", "for", "settle", "patience")
+    load.allow("every", "for", "settle", "patience", "sparse")
     if load.seconds("every") == 0:
         raise load.error("every", load.values["every"], "longer than nothing")
     faults = planned_faults(plan.tables("fault"))
@@ -119,7 +122,11 @@ def read_drill(text: str, *, name: str) -> DrillPlan:
         subject=plan.text("subject"),
         summary=plan.text("summary"),
         load=Load(
-            every=load.seconds("every"), lasts=lasts, settle=load.seconds("settle"), patience=load.seconds("patience")
+            every=load.seconds("every"),
+            lasts=lasts,
+            settle=load.seconds("settle"),
+            patience=load.seconds("patience"),
+            sparse=load.texts("sparse"),
         ),
         faults=faults,
         promises=_promises(plan.table("promises")),

@@ -25,6 +25,7 @@ from constructs_lib.local.faults.plan import Step, schedule
 _AT_ONCE: Final = 256
 _LOOK_EVERY: Final = 1.0
 _PATIENT_LOOK_EVERY: Final = 0.5
+_SPARSE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,13 @@ class Drill:
         for number in range(int(load.lasts / load.every)):
             # Dependencies one after the other within the interval, so that they do not queue behind each other.
             for index, dependency in enumerate(dependencies):
+                turn, skipped = divmod(number, _SPARSE if dependency in load.sparse else 1)
+                if skipped:
+                    continue
                 sample = Sample(
                     id=f"{self._run_id}-{number:05}-{dependency}",
                     dependency=dependency,
-                    region=regions[number % len(regions)],
+                    region=regions[turn % len(regions)],
                 )
                 agenda.append(_Send((number + index / len(dependencies)) * load.every, sample))
         agenda += [_Look(number * _LOOK_EVERY) for number in range(int(load.lasts / _LOOK_EVERY) + 1)]

@@ -164,6 +164,14 @@ def test_events_come_at_their_pace_to_every_dependency_from_every_region() -> No
     assert len({sample.id for _, sample in app.samples}) == 60
 
 
+def test_a_sparse_dependency_gets_one_event_of_four_from_every_region_too() -> None:
+    app = App(VirtualClock())
+    run(app, replace(PLAN, load=replace(PLAN.load, sparse=("slack",))))
+    sent = {name: [sample for _, sample in app.samples if sample.dependency == name] for name in app.dependencies}
+    assert (len(sent["slack"]), len(sent["teams"])) == (8, 30)
+    assert {sample.region for sample in sent["slack"]} == set(app.regions)
+
+
 def test_faults_come_and_go_when_they_are_due() -> None:
     """As often as the plan says; the report tells how each went."""
     app = App(VirtualClock())
