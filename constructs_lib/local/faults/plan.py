@@ -50,7 +50,8 @@ class PlannedFault:
     def windows(self) -> tuple[tuple[float, float], ...]:
         """Beginning and end of each time, counted from the start of the plan."""
         begins = (self.at + self.every * number for number in range(self.times))
-        return tuple((begin, begin + self.lasts) for begin in begins)
+        # To the millisecond, so that an end and a beginning that are meant to be one moment are.
+        return tuple((round(begin, 3), round(begin + self.lasts, 3)) for begin in begins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
