@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from constructs_lib import cli
-from tests.e2e.run.accounting import Home
 from tests.e2e.conversation import delivered, eventually, message, post
+from tests.e2e.run.accounting import Home
 from tests.e2e.run.system import DemoTenant, System
 
 pytestmark = pytest.mark.local_cloud
