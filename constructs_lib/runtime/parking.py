@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
+from constructs_lib.runtime.chunks import chunks
 from constructs_lib.runtime.table_writes import Above, Delete, Is, Item, Put, Update, Value, Write
 
 MARKERS = "parked"
@@ -142,16 +143,7 @@ def slot_of(position: str, name: str) -> str:
 
 def batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Cut *rows* into pieces that fit into one transaction each."""
-    batch: list[Row] = []
-    size = 0
-    for row in rows:
-        if batch and (len(batch) == MOST_ROWS or size + row.size > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(row)
-        size += row.size
-    if batch:
-        yield batch
+    return chunks(rows, size=lambda row: row.size, most=MOST_ROWS, most_bytes=MOST_BYTES)
 
 
 def adding(place: str, marker: Marker | None, rows: Sequence[Row], *, until: float) -> list[Write]:

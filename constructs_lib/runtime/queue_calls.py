@@ -3,11 +3,12 @@
 An HTTP answer of 200 does not mean that every entry of a batch succeeded: each has an answer of its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from constructs_lib.runtime.chunks import chunks
 from constructs_lib.runtime.descriptions import describe
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def _in_batches(
 ) -> dict[int, str]:
     unconfirmed: dict[int, str] = {}
     unreachable: str | None = None
-    for indexes in _chunks([size(entry) for entry in entries]):
+    sizes = [size(entry) for entry in entries]
+    for indexes in chunks(range(len(entries)), size=sizes.__getitem__, most=_MOST_ENTRIES, most_bytes=_MOST_BYTES):
         if unreachable is None:
             try:
                 answer = call([{"Id": str(index), **entries[index]} for index in indexes])
@@ -72,17 +74,6 @@ def _in_batches(
         if unreachable is not None:
             unconfirmed |= dict.fromkeys(indexes, unreachable)
     return unconfirmed
-
-
-def _chunks(sizes: Sequence[int]) -> Iterator[list[int]]:
-    chunk: list[int] = []
-    for index, size in enumerate(sizes):
-        if chunk and (len(chunk) == _MOST_ENTRIES or sum(sizes[each] for each in chunk) + size > _MOST_BYTES):
-            yield chunk
-            chunk = []
-        chunk.append(index)
-    if chunk:
-        yield chunk
 
 
 def _size(message: Mapping[str, Any]) -> int:

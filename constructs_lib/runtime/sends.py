@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from constructs_lib.runtime.chunks import chunks
 from constructs_lib.runtime.descriptions import clean, describe
 from constructs_lib.runtime.effects import Send
 from constructs_lib.runtime.outcomes import Done, Held, Outcome, Refused, Work
@@ -234,16 +235,7 @@ def _lanes(parcels: Iterable[_Parcel]) -> Iterator[list[list[_Parcel]]]:
 
 
 def _chunks(parcels: Iterable[_Parcel], most: int, most_bytes: int) -> Iterator[list[_Parcel]]:
-    chunk: list[_Parcel] = []
-    size = 0
-    for parcel in parcels:
-        if chunk and (len(chunk) == most or size + parcel.size > most_bytes):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(parcel)
-        size += parcel.size
-    if chunk:
-        yield chunk
+    return chunks(parcels, size=lambda parcel: parcel.size, most=most, most_bytes=most_bytes)
 
 
 def _entry(name: str, send: Send) -> dict[str, str]:
