@@ -126,3 +126,21 @@ def in_words(value: Duration) -> str:
             count = milliseconds // size
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return f"{milliseconds} milliseconds"
+
+
+def table_name(value: str) -> None:
+    """Refuse what is no name of a DynamoDB table.
+
+    Args:
+        value: What the caller gave as `table_name`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    matches(
+        "table_name",
+        value,
+        r"[A-Za-z0-9_.-]{3,255}",
+        allowed="3 to 255 letters, digits, '_', '-' or '.'",
+        way_out="choose another name",
+    )

@@ -59,13 +59,7 @@ class GlobalTable(Construct):
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, id)
-        checks.matches(
-            "table_name",
-            table_name,
-            r"[A-Za-z0-9_.-]{3,255}",
-            allowed="3 to 255 letters, digits, '_', '-' or '.'",
-            way_out="choose another name",
-        )
+        checks.table_name(table_name)
         if sort_key == partition_key:
             raise ValueError(
                 f"sort_key must be another attribute than partition_key, got {sort_key!r} for both; rename one"

@@ -80,13 +80,7 @@ class StronglyConsistentStore(SharedStore):
         removal_policy: RemovalPolicy | None = None,
     ) -> None:
         super().__init__(scope, id)
-        checks.matches(
-            "table_name",
-            table_name,
-            r"[A-Za-z0-9_.-]{3,255}",
-            allowed="3 to 255 letters, digits, '_', '-' or '.'",
-            way_out="choose another name",
-        )
+        checks.table_name(table_name)
         _check_regions(self, replica_regions, witness_region)
         removal_policy = removal_policy or RemovalPolicy.RETAIN
         self.table: dynamodb.ITableV2 = dynamodb.TableV2(

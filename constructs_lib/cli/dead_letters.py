@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from constructs_lib.cli.moments import moment
 from constructs_lib.cli.place import add_place, explaining, place_of
+from constructs_lib.cli.progress import say_aside
 from constructs_lib.cli.running import Subjects
 from constructs_lib.cli.stopping import stop_when_asked
 from constructs_lib.operations.errors import OperationError
@@ -119,7 +119,7 @@ def _redrive(options: argparse.Namespace) -> int:
             print(f"{len(letters):,} would be sent, in about {len(letters) / options.rate:,.0f} seconds:")
             _print(letters)
         return 0
-    with stop_when_asked(_say) as stop:
+    with stop_when_asked(say_aside) as stop:
         began = time.monotonic()
 
         def pause(sent: int) -> bool:
@@ -146,7 +146,7 @@ def _discard(options: argparse.Namespace) -> None:
         print(json.dumps(letter.as_json() | {"body": letter.body}), flush=True)
 
     outcome = desk.discard(_wanted(options), keep=keep)
-    _say(f"{outcome.done:,} discarded")
+    say_aside(f"{outcome.done:,} discarded")
 
 
 def _consumer(options: argparse.Namespace, place: "Place") -> "Consumer":
@@ -159,7 +159,7 @@ def _desk(place: "Place", consumer: "Consumer") -> "Desk":
     from constructs_lib.operations.dead_letters.desk import Desk  # noqa: PLC0415 - boto3 comes with an extra
 
     clients = {name: place.client(name, consumer.region) for name in ("sqs", "dynamodb")}
-    return Desk(consumer, **clients, progress=_say)
+    return Desk(consumer, **clients, progress=say_aside)
 
 
 def _wanted(options: argparse.Namespace) -> "Wanted":
@@ -185,7 +185,3 @@ def _print(letters: "list[Letter]") -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[4]]))
-
-
-def _say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)

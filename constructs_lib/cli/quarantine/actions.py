@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from constructs_lib import _environment as environment_names
 from constructs_lib.cli.place import place_of
+from constructs_lib.cli.progress import say_aside
 from constructs_lib.cli.quarantine import output
 from constructs_lib.cli.stopping import stop_when_asked
 from constructs_lib.operations import dependencies
@@ -68,7 +69,7 @@ def redrive(options: argparse.Namespace) -> int:
         output.print_plan(plan, options)
         return 1 if plan.impossible else 0
     kinesis = Kinesis(functools.cache(lambda region: place.client("kinesis", region)))
-    with stop_when_asked(output.say) as stop:
+    with stop_when_asked(say_aside) as stop:
         pace = Pace(pause=stop.pause, clock=time.monotonic, rate=options.rate, stopped=lambda: stop.asked)
         sent, plan = desk.redrive(wanted, kinesis.put, pace, stream=stream, again=options.again)
     left = plan.number - sent
@@ -124,7 +125,7 @@ def _target(options: argparse.Namespace, place: Place) -> _Target:
 
 def _desk(place: Place, target: _Target, *, by: str = "") -> Desk:
     bucket = S3Bucket(client=place.client("s3", target.region), name=target.bucket)
-    return Desk(bucket, by=by, progress=output.say)
+    return Desk(bucket, by=by, progress=say_aside)
 
 
 def _identity(place: Place, target: _Target) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 
 from constructs_lib.operations.quarantine.desk import Plan, as_json
@@ -51,8 +50,3 @@ def print_impossible(plan: Plan) -> None:
     """What a redrive has to leave where it is."""
     for name, why in plan.impossible.items():
         print(f"cannot be sent: {name}: {why}")
-
-
-def say(text: str) -> None:
-    """One line of progress, beside the result."""
-    print(f"· {text}", file=sys.stderr, flush=True)
