@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from constructs_lib import _environment as environment_names
 from constructs_lib.operations import functions
-from constructs_lib.operations.errors import OperationError
 from constructs_lib.operations.place import Place
 
 
@@ -42,15 +41,8 @@ def find(place: Place, *, stack: str | None = None, consumer: str | None = None)
         OperationError: If there is none; the message names those that there are.
     """
     there = [each for region in place.regions for each in _of(place, region, stack)]
-    found = [each for each in there if consumer in (None, each.name)]
-    if not found:
-        where = f"{f'stack {stack} in ' if stack else ''}{' and '.join(place.regions)}"
-        names = ", ".join(sorted({each.name for each in there})) or "none"
-        raise OperationError(
-            f"There is no {f'queue consumer {consumer}' if consumer else 'queue consumer'} in {where}; the consumers "
-            f"there: {names}. Check --stack, --consumer and --region."
-        )
-    return sorted(found, key=lambda each: (each.name, each.region))
+    kind = ("queue consumer", "queue consumer", "consumers")
+    return functions.chosen(there, place, stack=stack, name=consumer, kind=kind, option="consumer")
 
 
 def find_one(place: Place, *, stack: str | None = None, consumer: str | None = None) -> Consumer:
@@ -59,14 +51,7 @@ def find_one(place: Place, *, stack: str | None = None, consumer: str | None = N
     Raises:
         OperationError: If there is none, or more than one; the message names them.
     """
-    found = find(place, stack=stack, consumer=consumer)
-    if len(found) > 1:
-        names = ", ".join(f"{each.name} in {each.region} ({each.function})" for each in found)
-        raise OperationError(
-            f"This is done to one consumer at a time, and there are {names}; say which with --consumer, --region and "
-            "--stack."
-        )
-    return found[0]
+    return functions.only(find(place, stack=stack, consumer=consumer), "consumer")
 
 
 def _of(place: Place, region: str, stack: str | None) -> Iterator[Consumer]:

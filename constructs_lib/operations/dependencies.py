@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from constructs_lib import _environment as environment_names
 from constructs_lib.operations import functions
-from constructs_lib.operations.errors import OperationError
 from constructs_lib.operations.place import Place
 
 
@@ -37,16 +36,9 @@ def find(place: Place, *, stack: str | None = None, dependency: str | None = Non
     Raises:
         OperationError: If there is none; the message names those that there are.
     """
-    consumers = [each for region in place.regions for each in _consumers(place, region, stack)]
-    found = [each for each in consumers if dependency in (None, each.name)]
-    where = f"{f'stack {stack} in ' if stack else ''}{' and '.join(place.regions)}"
-    if not found:
-        there = ", ".join(sorted({each.name for each in consumers})) or "none"
-        raise OperationError(
-            f"There is no {f'dependency {dependency}' if dependency else 'external dependency'} in {where}; "
-            f"the dependencies there: {there}. Check --stack, --dependency and --region."
-        )
-    return sorted(found, key=lambda each: (each.name, each.region))
+    there = [each for region in place.regions for each in _consumers(place, region, stack)]
+    kind = ("dependency", "external dependency", "dependencies")
+    return functions.chosen(there, place, stack=stack, name=dependency, kind=kind, option="dependency")
 
 
 def find_one(place: Place, *, stack: str | None = None, dependency: str | None = None) -> Dependency:
@@ -55,12 +47,7 @@ def find_one(place: Place, *, stack: str | None = None, dependency: str | None =
     Raises:
         OperationError: If there is none, or more than one; the message names them.
     """
-    found = find(place, stack=stack, dependency=dependency)
-    if len(found) > 1:
-        names = ", ".join(f"{each.name} in {each.region} ({each.function})" for each in found)
-        raise OperationError(f"This is done to one dependency at a time, and there are {names}; "
-                             "say which with --dependency, --region and --stack.")  # fmt: skip
-    return found[0]
+    return functions.only(find(place, stack=stack, dependency=dependency), "dependency")
 
 
 def _consumers(place: Place, region: str, stack: str | None) -> Iterator[Dependency]:
